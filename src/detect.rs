@@ -1,0 +1,1 @@
+//! Detectors: what finds evidence in a text. SKELETON.

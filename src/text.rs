@@ -1,0 +1,1 @@
+//! Text as detectors see it. SKELETON.
