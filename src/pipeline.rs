@@ -102,8 +102,9 @@ impl Pipeline {
         }))
     }
 
-    async fn run(&self, call: Admitted<Call>, answer: oneshot::Sender<Answer>) {
-        let (caller, call, permit) = call.into_parts();
+    async fn run(&self, call: Admitted<Call>, mut answer: oneshot::Sender<Answer>) {
+        // The permit is the caller's concurrency place, held to the end of the exchange.
+        let (caller, call, _permit) = call.into_parts();
         let Some(engine) = self.guard_for(&caller) else {
             let _ = answer.send(Answer::Failed(Failed::guard_unavailable()));
             return;
@@ -127,6 +128,7 @@ impl Pipeline {
         let tokens = tokio::select! {
             biased;
             tokens = call.backend.generate(permitted) => tokens,
+            () = answer.closed() => return exchange.interrupt().await,
             () = self.stop.cancelled() => return exchange.interrupt().await,
         };
         let tokens = match tokens {
@@ -143,7 +145,6 @@ impl Pipeline {
             return exchange.interrupt().await;
         }
         output::release(exchange, tokens, choices, first_turn, released).await;
-        drop(permit);
     }
 
     /// The caller's policy, if it is there and decisions can be recorded.
