@@ -20,7 +20,11 @@ impl Gate {
     ///
     /// # Errors
     /// No key where one is needed, an unknown or revoked one, or a peer that is not loopback while no key exists.
-    pub fn identify(&self, _bearer: Option<&str>, _peer_is_loopback: bool) -> Result<Caller, Denied> {
+    pub fn identify(
+        &self,
+        _bearer: Option<&str>,
+        _peer_is_loopback: bool,
+    ) -> Result<Caller, Denied> {
         todo!()
     }
 
@@ -28,7 +32,12 @@ impl Gate {
     ///
     /// # Errors
     /// When a limit is reached; says after how long to try again.
-    pub fn admit<T>(&self, _caller: Caller, _tokens: u32, _value: T) -> Result<Admitted<T>, Denied> {
+    pub fn admit<T>(
+        &self,
+        _caller: Caller,
+        _tokens: u32,
+        _value: T,
+    ) -> Result<Admitted<T>, Denied> {
         todo!()
     }
 }
@@ -104,7 +113,13 @@ impl KeyStore {
     }
 
     /// Makes a key; the returned secret is shown once and never stored.
-    pub fn create(&self, _name: &str, _role: CallerRole, _policy: Option<String>, _limits: Limits) -> Result<secrecy::SecretString, KeyStoreError> {
+    pub fn create(
+        &self,
+        _name: &str,
+        _role: CallerRole,
+        _policy: Option<String>,
+        _limits: Limits,
+    ) -> Result<secrecy::SecretString, KeyStoreError> {
         todo!()
     }
 

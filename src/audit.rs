@@ -63,7 +63,10 @@ pub struct AuditError {
 
 impl Ledger {
     /// Opens or creates the log in `directory`, verifies its last segment, mends a torn tail, takes the lock.
-    pub fn open(_directory: &Path, _options: LedgerOptions) -> Result<(Self, Recovery), AuditError> {
+    pub fn open(
+        _directory: &Path,
+        _options: LedgerOptions,
+    ) -> Result<(Self, Recovery), AuditError> {
         todo!()
     }
 

@@ -16,7 +16,7 @@ pub mod verdict;
 
 pub use category::{Category, Severity, UnknownCategory};
 pub use endpoint::Endpoint;
-pub use finding::{Field, Finding, Place, RuleId, UnjudgedReason, Unjudged, View};
+pub use finding::{Field, Finding, Place, RuleId, Unjudged, UnjudgedReason, View};
 pub use generation::{
     Alternative, FinishReason, GenerationEvent, GenerationRequest, Sampling, TokenLogprob, Usage,
 };

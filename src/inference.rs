@@ -25,7 +25,10 @@ pub trait Backend: Send + Sync + fmt::Debug {
     ///
     /// # Errors
     /// When it cannot start: no free slot, the prompt is too long, the server is away.
-    fn generate(&self, request: Permitted<GenerationRequest>) -> BoxFuture<'_, Result<TokenStream, InferenceError>>;
+    fn generate(
+        &self,
+        request: Permitted<GenerationRequest>,
+    ) -> BoxFuture<'_, Result<TokenStream, InferenceError>>;
 
     /// Refuses, before any work, what this back end cannot honour, naming the request field.
     fn check(&self, _request: &GenerationRequest) -> Result<(), InferenceError> {
@@ -96,10 +99,17 @@ pub struct InferenceError {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum InferenceErrorKind {
     /// Every slot and queue place is taken.
-    Overloaded { retry_after: Duration },
-    PromptTooLong { tokens: usize, tokens_max: usize },
+    Overloaded {
+        retry_after: Duration,
+    },
+    PromptTooLong {
+        tokens: usize,
+        tokens_max: usize,
+    },
     /// The request field that this back end cannot honour.
-    Unsupported { field: &'static str },
+    Unsupported {
+        field: &'static str,
+    },
     /// Cannot be reached, or its circuit breaker is open.
     Unavailable,
     /// A phase took longer than its limit.
@@ -107,7 +117,9 @@ pub enum InferenceErrorKind {
     /// The server answered with something that nobody reviewed.
     UnsupportedPayload,
     /// The server refused or failed; its status code.
-    Upstream { status: u16 },
+    Upstream {
+        status: u16,
+    },
     /// The model itself failed.
     Failed,
 }
@@ -118,7 +130,10 @@ impl InferenceError {
     }
 
     #[must_use]
-    pub fn with_source(mut self, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+    pub fn with_source(
+        mut self,
+        source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
+    ) -> Self {
         self.source = Some(source.into());
         self
     }
@@ -134,8 +149,10 @@ pub struct Registry {
 impl Registry {
     /// Aliases must point at one of `backends`; the configuration checked it, others are dropped.
     pub fn new(backends: Vec<Arc<dyn Backend>>, aliases: BTreeMap<String, Arc<str>>) -> Self {
-        let backends: BTreeMap<_, _> =
-            backends.into_iter().map(|backend| (Arc::clone(&backend.info().name), backend)).collect();
+        let backends: BTreeMap<_, _> = backends
+            .into_iter()
+            .map(|backend| (Arc::clone(&backend.info().name), backend))
+            .collect();
         let aliases = aliases.into_iter().filter(|(_, name)| backends.contains_key(name)).collect();
         Self { backends, aliases }
     }

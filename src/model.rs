@@ -56,12 +56,20 @@ impl Model {
     ///
     /// # Errors
     /// When the system text and the last message alone are too long.
-    pub fn render_chat(&self, _messages: &[Message], _reserve_tokens: usize) -> Result<RenderedPrompt, ModelError> {
+    pub fn render_chat(
+        &self,
+        _messages: &[Message],
+        _reserve_tokens: usize,
+    ) -> Result<RenderedPrompt, ModelError> {
         todo!()
     }
 
     /// BOS and the text.
-    pub fn render_text(&self, _text: &str, _reserve_tokens: usize) -> Result<RenderedPrompt, ModelError> {
+    pub fn render_text(
+        &self,
+        _text: &str,
+        _reserve_tokens: usize,
+    ) -> Result<RenderedPrompt, ModelError> {
         todo!()
     }
 

@@ -1,31 +1,79 @@
 //! The way of a request through the gateway, as one readable flow.
 //!
-//! [`Pipeline::respond`] is that flow. It knows no HTTP: `api` gives it an
-//! admitted call and writes what it releases. SKELETON.
+//! [`Pipeline::respond`] hands a call to [`Pipeline::run`], which is that flow.
+//! It knows no HTTP: `api` gives it an admitted call and writes what comes out.
+//! Each exchange is a task of its own, so that a client who goes away cannot
+//! take the record of the decision along.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use tokio::sync::mpsc;
+use tokio::runtime::Handle;
+use tokio::sync::{mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::admission::Admitted;
-use crate::audit::{Ledger, Receipt};
-use crate::domain::{
-    Category, DecisionId, Endpoint, FinishReason, GenerationRequest, Outcome, Stage, TokenLogprob, Usage, Verdict,
-};
-use crate::inference::{Backend, InferenceError, Registry};
-use crate::policy::{Reply, ReplyStyle, Store};
+use crate::audit::Ledger;
+use crate::domain::{Caller, Endpoint, GenerationRequest, Outcome, Place, Role, Stage};
+use crate::inference::{Backend, Registry};
+use crate::policy::{Engine, Judged, Store};
 use crate::telemetry::Metrics;
 
-/// Everything that an exchange needs. Cheap to share by `Arc`.
+mod answer;
+mod choice;
+mod exchange;
+mod input;
+mod output;
+
+pub use answer::{
+    Answer, Failed, FailedWhy, Moderated, Notice, Refused, Released, ReleasedStream, Sealed,
+};
+use exchange::Exchange;
+use input::Judgement;
+
+/// Events that a slow reader may leave unread before the model waits.
+const EVENTS_MAX: usize = 32;
+
+/// Everything that an exchange needs.
 #[derive(Debug)]
 pub struct Pipeline {
     pub policies: Arc<Store>,
     pub backends: Registry,
     pub ledger: Ledger,
     pub metrics: Arc<Metrics>,
+    pub config: Config,
+    /// Where exchanges run: a runtime that outlives the HTTP workers.
+    pub runtime: Handle,
     /// Running exchanges; shutdown waits for them.
     pub tasks: TaskTracker,
+    /// Ends running exchanges when the time to drain is over.
+    pub stop: CancellationToken,
+}
+
+/// Limits of one exchange.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// How long the gateway waits for a client that does not read.
+    pub reader_wait_ms_max: u64,
+    /// The longest that one exchange may take.
+    pub exchange_ms_max: u64,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self { reader_wait_ms_max: 30_000, exchange_ms_max: 600_000 }
+    }
+}
+
+impl Config {
+    const fn reader_wait(&self) -> Duration {
+        Duration::from_millis(self.reader_wait_ms_max)
+    }
+
+    const fn exchange(&self) -> Duration {
+        Duration::from_millis(self.exchange_ms_max)
+    }
 }
 
 /// A request that the edge understood completely.
@@ -40,113 +88,94 @@ pub struct Call {
     pub stripped_fields: Vec<String>,
 }
 
-/// The answer to a call.
-#[derive(Debug)]
-pub enum Answer {
-    /// The prompt was refused, or answered with a prepared text.
-    Refused(Refused),
-    /// Text follows. The input passed; nothing has been sent yet.
-    Released(ReleasedStream),
-    /// Nothing could be decided or generated.
-    Failed(Failed),
-}
-
-/// What a stopped prompt is answered with.
-#[derive(Debug)]
-pub struct Refused {
-    pub notice: Notice,
-    pub reply: Reply,
-    /// `PolicyBlock` (`content_filter`) or `PolicyReplace` (`stop`).
-    pub outcome: Outcome,
-    pub receipt: Receipt,
-}
-
-/// A failure that the edge turns into an error body.
-#[derive(Debug)]
-pub struct Failed {
-    pub notice: Notice,
-    pub outcome: Outcome,
-    pub error: FailedWhy,
-}
-
-#[derive(Debug)]
-pub enum FailedWhy {
-    Inference(InferenceError),
-    /// The log cannot be written: fail closed.
-    AuditUnavailable,
-    /// The caller's policy is not configured, or judging failed.
-    GuardUnavailable,
-}
-
-/// What the caller is told about the decision: headers and the `portcullis` object.
-#[derive(Debug, Clone)]
-pub struct Notice {
-    pub decision: DecisionId,
-    pub policy: Arc<str>,
-    pub policy_version: Arc<str>,
-    /// Slugs of categories that acted, with the stage. Never rules, never text.
-    pub categories: Vec<Category>,
-    pub stage: Option<Stage>,
-    /// Disclosure header of the policy.
-    pub ai_notice: Arc<str>,
-    /// The back end's name.
-    pub model: Arc<str>,
-}
-
-/// The released part of an answer, bounded. Dropping it interrupts the exchange.
-#[derive(Debug)]
-pub struct ReleasedStream {
-    pub notice: Notice,
-    pub(crate) events: mpsc::Receiver<Released>,
-}
-
-impl ReleasedStream {
-    /// The next event; `Sealed` is the last. `None` before `Sealed` means that the gateway failed inside.
-    pub async fn next(&mut self) -> Option<Released> {
-        self.events.recv().await
-    }
-}
-
-/// The only text that the edge can write.
-#[derive(Debug)]
-pub enum Released {
-    Text { choice: u32, text: String, logprobs: Vec<TokenLogprob> },
-    /// This choice is over.
-    Finished { choice: u32, reason: FinishReason },
-    /// Last. The decision is in the log.
-    Sealed(Sealed),
-}
-
-#[derive(Debug)]
-pub struct Sealed {
-    pub receipt: Receipt,
-    pub outcome: Outcome,
-    pub usage: Option<Usage>,
-    /// As in the stream's notice, completed by what the output stage found.
-    pub notice: Notice,
-    /// Why the answer is not complete, when it is not.
-    pub error: Option<FailedWhy>,
-    pub turns_dropped: u32,
-}
-
-/// The answer of `/v1/moderations`.
-#[derive(Debug)]
-pub struct Moderated {
-    pub notice: Notice,
-    /// One verdict per input, in order.
-    pub verdicts: Vec<Verdict>,
-    pub receipt: Receipt,
-}
-
 impl Pipeline {
     /// Judges, generates, judges, records.
-    pub async fn respond(&self, _call: Admitted<Call>) -> Answer {
-        let _ = ReplyStyle::Message;
-        todo!()
+    pub async fn respond(self: &Arc<Self>, call: Admitted<Call>) -> Answer {
+        let (answer, answered) = oneshot::channel();
+        let pipeline = Arc::clone(self);
+        self.tasks.spawn_on(async move { pipeline.run(call, answer).await }, &self.runtime);
+        // The task always answers; it can only be gone when the runtime is.
+        answered.await.unwrap_or(Answer::Failed(Failed {
+            notice: None,
+            outcome: Outcome::Interrupted,
+            error: FailedWhy::Stopping,
+        }))
+    }
+
+    async fn run(&self, call: Admitted<Call>, answer: oneshot::Sender<Answer>) {
+        let (caller, call, permit) = call.into_parts();
+        let Some(engine) = self.guard_for(&caller) else {
+            let _ = answer.send(Answer::Failed(Failed::guard_unavailable()));
+            return;
+        };
+        let mut exchange = Exchange::begin(self, &engine, &caller, &call);
+
+        let permitted = match input::judge(&engine, call.request) {
+            Judgement::Permitted { verdict, stored, request } => {
+                exchange.input_judged(verdict, stored);
+                request
+            }
+            Judgement::Stopped { verdict, stored, reply, outcome } => {
+                exchange.input_judged(verdict, stored);
+                let _ = answer.send(exchange.refuse(reply, outcome).await);
+                return;
+            }
+        };
+
+        let choices = permitted.get().choices;
+        let first_turn = input::first_turn_notice(&engine, permitted.get());
+        let tokens = tokio::select! {
+            biased;
+            tokens = call.backend.generate(permitted) => tokens,
+            () = self.stop.cancelled() => return exchange.interrupt().await,
+        };
+        let tokens = match tokens {
+            Ok(tokens) => tokens,
+            Err(error) => {
+                let _ = answer.send(exchange.fail(error).await);
+                return;
+            }
+        };
+
+        let (released, events) = mpsc::channel(EVENTS_MAX);
+        let stream = ReleasedStream { notice: exchange.notice(), events };
+        if answer.send(Answer::Released(stream)).is_err() {
+            return exchange.interrupt().await;
+        }
+        output::release(exchange, tokens, choices, first_turn, released).await;
+        drop(permit);
+    }
+
+    /// The caller's policy, if it is there and decisions can be recorded.
+    fn guard_for(&self, caller: &Caller) -> Option<Arc<Engine>> {
+        if self.ledger.is_writable() {
+            self.policies.engine(caller.policy.as_deref())
+        } else {
+            None
+        }
     }
 
     /// Judges texts without generating; recorded like every decision.
-    pub async fn moderate(&self, _inputs: Admitted<Vec<String>>) -> Result<Moderated, Failed> {
-        todo!()
+    ///
+    /// # Errors
+    /// When nothing could be decided or recorded.
+    pub async fn moderate(
+        self: &Arc<Self>,
+        inputs: Admitted<Vec<String>>,
+    ) -> Result<Moderated, Failed> {
+        let (caller, inputs, _permit) = inputs.into_parts();
+        let engine = self.guard_for(&caller).ok_or_else(Failed::guard_unavailable)?;
+        let mut exchange = Exchange::begin_moderation(self, &engine, &caller);
+        let verdicts: Vec<_> = (0u32..)
+            .zip(&inputs)
+            .map(|(index, text)| {
+                let place = Place::Input { index };
+                engine.judge(Stage::Input, &[Judged { place, role: Role::User, text }])
+            })
+            .collect();
+        for verdict in &verdicts {
+            exchange.input_judged(verdict.clone(), Vec::new());
+        }
+        exchange.moderated(verdicts).await
     }
 }

@@ -144,6 +144,11 @@ impl Screen {
         todo!()
     }
 
+    /// The category that stopped the answer, if one did.
+    pub fn decisive(&self) -> Option<Category> {
+        todo!()
+    }
+
     /// The matched original text, for categories whose text the policy stores.
     pub fn stored(&self) -> Vec<String> {
         todo!()

@@ -12,15 +12,30 @@ use crate::domain::{DecisionId, Digest, Endpoint, Outcome, Place, Usage, Verdict
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Entry {
     /// The gateway started. Digests of what it loaded.
-    Started { version: String, config: Digest, policies: Vec<LoadedPolicy>, models: Vec<LoadedModel> },
-    Stopped { version: String },
+    Started {
+        version: String,
+        config: Digest,
+        policies: Vec<LoadedPolicy>,
+        models: Vec<LoadedModel>,
+    },
+    Stopped {
+        version: String,
+    },
     Decision(Box<DecisionRecord>),
     /// Another version of a policy is in force.
-    PolicyChanged { policy: LoadedPolicy, before: Digest },
+    PolicyChanged {
+        policy: LoadedPolicy,
+        before: Digest,
+    },
     /// A changed policy file was not taken over; the old one stays in force.
-    PolicyRejected { name: String, errors: u32 },
+    PolicyRejected {
+        name: String,
+        errors: u32,
+    },
     /// A torn tail was cut off at start.
-    Recovered { torn_bytes: u64 },
+    Recovered {
+        torn_bytes: u64,
+    },
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -33,14 +33,23 @@ pub enum View {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "in")]
 pub enum Place {
-    Message { index: u32, field: Field },
+    Message {
+        index: u32,
+        field: Field,
+    },
     /// The prompt of `/v1/completions`.
     Prompt,
     /// A stop text of the request.
-    StopText { index: u32 },
+    StopText {
+        index: u32,
+    },
     /// An input of `/v1/moderations`.
-    Input { index: u32 },
-    Choice { index: u32 },
+    Input {
+        index: u32,
+    },
+    Choice {
+        index: u32,
+    },
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

@@ -73,7 +73,10 @@ pub enum GenerationEvent {
         /// Empty unless logprobs were asked for.
         tokens: Vec<TokenLogprob>,
     },
-    Finished { choice: u32, reason: FinishReason },
+    Finished {
+        choice: u32,
+        reason: FinishReason,
+    },
     Usage(Usage),
 }
 

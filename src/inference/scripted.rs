@@ -32,7 +32,10 @@ impl Backend for Scripted {
         &self.info
     }
 
-    fn generate(&self, _request: Permitted<GenerationRequest>) -> BoxFuture<'_, Result<TokenStream, InferenceError>> {
+    fn generate(
+        &self,
+        _request: Permitted<GenerationRequest>,
+    ) -> BoxFuture<'_, Result<TokenStream, InferenceError>> {
         let (sender, receiver) = mpsc::channel(EVENTS_MAX);
         let (events, pause) = (Arc::clone(&self.events), self.pause);
         #[expect(clippy::disallowed_methods, reason = "ends with its stream; nothing to drain")]

@@ -1,0 +1,255 @@
+//! The output stage: reads what the model writes, judges it as it comes, and
+//! releases what no rule can stop any more.
+//!
+//! One loop for streamed and collected answers. It ends when every choice is
+//! over, when the policy stops the last one, when the back end fails, or when
+//! nobody reads; each way seals the exchange with its own outcome.
+
+use std::time::{Duration, Instant};
+
+use futures::StreamExt as _;
+use tokio::sync::mpsc;
+
+use super::answer::{FailedWhy, Released};
+use super::choice::{Choice, Outgoing};
+use super::exchange::{Exchange, outcome_of};
+use crate::audit::StoredText;
+use crate::domain::{Action, FinishReason, GenerationEvent, Outcome, Place, TokenLogprob};
+use crate::inference::{InferenceError, InferenceErrorKind, TokenStream};
+use crate::policy::ReplyStyle;
+
+/// Releases an answer and seals its exchange.
+pub(super) async fn release(
+    exchange: Exchange<'_>,
+    tokens: TokenStream,
+    choices: u32,
+    first_turn: Option<String>,
+    events: mpsc::Sender<Released>,
+) {
+    let mut output = Output::new(exchange, choices, first_turn, events);
+    let deadline = output.exchange.pipeline.config.exchange();
+    let end = match tokio::time::timeout(deadline, output.pump(tokens)).await {
+        Ok(end) => end,
+        Err(_) => End::Expired,
+    };
+    output.seal(end).await;
+}
+
+/// How the answer ended.
+enum End {
+    /// Every choice is over.
+    Done,
+    Failed(InferenceError),
+    /// The client went away.
+    Abandoned,
+    /// The client did not read, or the exchange took too long.
+    Expired,
+    Stopping,
+}
+
+struct Output<'p> {
+    exchange: Exchange<'p>,
+    choices: Vec<Choice>,
+    first_turn: Option<String>,
+    events: mpsc::Sender<Released>,
+    /// The strictest action that stopped a choice.
+    stopped: Option<Action>,
+    judging: Duration,
+}
+
+impl<'p> Output<'p> {
+    fn new(
+        exchange: Exchange<'p>,
+        choices: u32,
+        first_turn: Option<String>,
+        events: mpsc::Sender<Released>,
+    ) -> Self {
+        let choices =
+            (0..choices).map(|index| Choice::new(exchange.engine.screen(index))).collect();
+        Self { exchange, choices, first_turn, events, stopped: None, judging: Duration::ZERO }
+    }
+
+    async fn pump(&mut self, mut tokens: TokenStream) -> End {
+        let stop = self.exchange.pipeline.stop.clone();
+        loop {
+            let event = tokio::select! {
+                biased;
+                () = self.events.closed() => return End::Abandoned,
+                () = stop.cancelled() => return End::Stopping,
+                event = tokens.next() => event,
+            };
+            let handled = match event {
+                Some(Ok(event)) => self.handle(event).await,
+                Some(Err(error)) => return End::Failed(error),
+                None if self.all_finished() => return End::Done,
+                None => return End::Failed(cut_short()),
+            };
+            if let Err(end) = handled {
+                return end;
+            }
+            // Once the policy stopped every choice, nothing more is worth computing.
+            if self.stopped.is_some() && self.all_finished() {
+                return End::Done;
+            }
+        }
+    }
+
+    async fn handle(&mut self, event: GenerationEvent) -> Result<(), End> {
+        match event {
+            GenerationEvent::Started { turns_dropped, model_digest } => {
+                self.exchange.generation_started(turns_dropped, model_digest);
+                Ok(())
+            }
+            GenerationEvent::Delta { choice, text, tokens } => {
+                self.delta(choice, &text, tokens).await
+            }
+            GenerationEvent::Finished { choice, reason } => self.finished(choice, reason).await,
+            GenerationEvent::Usage(usage) => {
+                self.exchange.used(usage);
+                Ok(())
+            }
+        }
+    }
+
+    async fn delta(
+        &mut self,
+        index: u32,
+        text: &str,
+        tokens: Vec<TokenLogprob>,
+    ) -> Result<(), End> {
+        let outgoing = self.judge(index, |choice| choice.push(text, tokens))?;
+        self.send(index, outgoing, None).await
+    }
+
+    async fn finished(&mut self, index: u32, reason: FinishReason) -> Result<(), End> {
+        let outgoing = self.judge(index, Choice::finish)?;
+        self.send(index, outgoing, Some(reason)).await
+    }
+
+    /// Runs one step of a choice's screen; a finished choice takes nothing more.
+    fn judge(
+        &mut self,
+        index: u32,
+        step: impl FnOnce(&mut Choice) -> Outgoing,
+    ) -> Result<Outgoing, End> {
+        let Some(choice) = self.choices.get_mut(index as usize) else {
+            return Err(End::Failed(unknown_choice()));
+        };
+        if choice.finished {
+            return Ok(Outgoing::default());
+        }
+        let begun = Instant::now();
+        let outgoing = step(choice);
+        self.judging += begun.elapsed();
+        if let Some(held) = choice.held_back() {
+            self.exchange.pipeline.metrics.held_back(held.chars, held.held_for);
+        }
+        Ok(outgoing)
+    }
+
+    async fn send(
+        &mut self,
+        index: u32,
+        outgoing: Outgoing,
+        reason: Option<FinishReason>,
+    ) -> Result<(), End> {
+        let Some(choice) = self.choices.get_mut(index as usize) else { return Ok(()) };
+        if choice.finished {
+            return Ok(());
+        }
+        let begun = choice.begun;
+        let ending = match outgoing.stopped {
+            Some(Action::Replace) => Some(FinishReason::Stop),
+            Some(_) => Some(FinishReason::ContentFilter),
+            None => reason,
+        };
+        choice.finished = ending.is_some();
+        let mut text = outgoing.text;
+        if let Some(action) = outgoing.stopped {
+            self.stopped = self.stopped.max(Some(action));
+            self.append_reply(index, begun, &mut text);
+        }
+        if !text.is_empty() {
+            if index == 0
+                && let Some(notice) = self.first_turn.take()
+            {
+                text.insert_str(0, &notice);
+            }
+            self.exchange.first_text();
+            self.emit(Released::Text { choice: index, text, logprobs: outgoing.logprobs }).await?;
+        }
+        match ending {
+            Some(reason) => self.emit(Released::Finished { choice: index, reason }).await,
+            None => Ok(()),
+        }
+    }
+
+    /// The policy's words in place of the rest of a stopped answer.
+    fn append_reply(&self, index: u32, begun: bool, text: &mut String) {
+        let decisive = self.choices.get(index as usize).and_then(Choice::decisive);
+        let reply = self.exchange.engine.reply(decisive);
+        if reply.style == ReplyStyle::Message {
+            if begun {
+                text.push_str("\n\n");
+            }
+            text.push_str(&reply.text);
+        }
+    }
+
+    /// Waits for the reader; the back end waits meanwhile.
+    async fn emit(&self, event: Released) -> Result<(), End> {
+        let wait = self.exchange.pipeline.config.reader_wait();
+        match self.events.send_timeout(event, wait).await {
+            Ok(()) => Ok(()),
+            Err(mpsc::error::SendTimeoutError::Timeout(_)) => Err(End::Expired),
+            Err(mpsc::error::SendTimeoutError::Closed(_)) => Err(End::Abandoned),
+        }
+    }
+
+    fn all_finished(&self) -> bool {
+        self.choices.iter().all(|choice| choice.finished)
+    }
+
+    async fn seal(mut self, end: End) {
+        for (index, choice) in (0u32..).zip(std::mem::take(&mut self.choices)) {
+            let held_chars_max = choice.held_chars_max();
+            let (stored, verdict) = choice.into_verdict();
+            let place = Place::Choice { index };
+            let stored = stored.into_iter().map(|text| StoredText { place, text }).collect();
+            self.exchange.output_judged(verdict, stored, held_chars_max);
+        }
+        self.exchange.output_took(self.judging);
+        let (outcome, error) = match end {
+            End::Done => (self.outcome(), None),
+            End::Failed(error) => (outcome_of(&error), Some(FailedWhy::Inference(error))),
+            End::Abandoned => return self.exchange.interrupt().await,
+            End::Expired => (Outcome::Interrupted, Some(FailedWhy::Expired)),
+            End::Stopping => (Outcome::Interrupted, Some(FailedWhy::Stopping)),
+        };
+        let wait = self.exchange.pipeline.config.reader_wait();
+        if let Some(sealed) = self.exchange.complete(outcome, error).await {
+            // A reader that is gone by now has its record all the same.
+            let _ = self.events.send_timeout(Released::Sealed(Box::new(sealed)), wait).await;
+        }
+    }
+
+    const fn outcome(&self) -> Outcome {
+        match self.stopped {
+            Some(Action::Replace) => Outcome::PolicyReplace,
+            Some(_) => Outcome::PolicyBlock,
+            None => Outcome::Completed,
+        }
+    }
+}
+
+fn cut_short() -> InferenceError {
+    InferenceError::new(
+        InferenceErrorKind::Failed,
+        "the model's answer ended before it was complete",
+    )
+}
+
+fn unknown_choice() -> InferenceError {
+    let kind = InferenceErrorKind::UnsupportedPayload;
+    InferenceError::new(kind, "the model answered with a choice that was not asked for")
+}
