@@ -1,0 +1,11 @@
+//! The gateway as its users meet it: over HTTP, with the real pipeline, policy
+//! engine, audit log and metrics. Only the model is scripted, so that it says
+//! what a test needs it to say.
+
+mod access;
+mod answers;
+mod bad_input;
+mod crash;
+mod harness;
+mod operations;
+mod streams;

@@ -1,0 +1,92 @@
+//! What those who run the gateway rely on.
+
+use std::time::Duration;
+
+use serde_json::json;
+
+use crate::harness::{Rules, TestGateway, chat};
+
+#[tokio::test]
+async fn health_readiness_and_documents_are_there() {
+    let gateway = TestGateway::new().spawn();
+    assert_eq!(gateway.get("/healthz").await.status, 200);
+    assert_eq!(gateway.get("/readyz").await.status, 200);
+    let document = gateway.get("/openapi.json").await;
+    assert!(document.body["paths"]["/v1/chat/completions"]["post"].is_object());
+    let card = gateway.text_of("/system-card").await;
+    assert!(card.contains("LlamaUseReport@meta.com"));
+    let models = gateway.get("/v1/models").await;
+    assert_eq!(models.body["data"][0]["id"], "m");
+}
+
+#[tokio::test]
+async fn the_documentation_page_loads_nothing_from_outside() {
+    let gateway = TestGateway::new().spawn();
+    let page = gateway.text_of("/docs/").await;
+    assert!(page.contains("swagger"), "{page}");
+    for attribute in ["src=\"http", "href=\"http", "src=\"//", "href=\"//"] {
+        assert!(!page.contains(attribute), "{attribute}");
+    }
+}
+
+#[tokio::test]
+async fn metrics_count_what_happened() {
+    let gateway = TestGateway::new().policy(Rules::new().block("weapons", "pipe bomb")).spawn();
+    gateway.post("/v1/chat/completions", &chat("a pipe bomb")).await;
+    let metrics = gateway.text_of("/metrics").await;
+    let wanted = [
+        r#"portcullis_requests_total{endpoint="chat_completions",outcome="policy_block"} 1"#,
+        r#"portcullis_violations_total{action="block",category="weapons",stage="input"} 1"#,
+    ];
+    for line in wanted {
+        assert!(metrics.contains(line), "{line} in\n{metrics}");
+    }
+    assert!(!metrics.contains("pipe bomb"));
+}
+
+#[tokio::test]
+async fn a_changed_policy_takes_over_and_a_broken_one_does_not() {
+    let gateway = TestGateway::new().policy(Rules::new()).says("Fine.").spawn();
+    let request = chat("a pipe bomb");
+    let finish = async || gateway.post("/v1/chat/completions", &request).await.finish_reason(0);
+    assert_eq!(finish().await, "stop");
+
+    gateway.write_policy(&Rules::new().block("weapons", "pipe bomb").yaml());
+    gateway.within(Duration::from_secs(40), async || finish().await == "content_filter").await;
+
+    gateway.write_policy("rules: [this is not a policy");
+    gateway
+        .within(Duration::from_secs(40), async || {
+            gateway.text_of("/metrics").await.contains("portcullis_policy_reload_failures_total")
+                && gateway.log_has("policy_rejected")
+        })
+        .await;
+    assert_eq!(finish().await, "content_filter", "the old policy is still in force");
+}
+
+#[tokio::test]
+async fn the_notice_opens_a_conversation_when_the_policy_says_so() {
+    let rules = Rules::new().first_turn("You are talking to a machine.");
+    let gateway = TestGateway::new().policy(rules).says("Hello.").spawn();
+    let reply = gateway.post("/v1/chat/completions", &chat("hi")).await;
+    assert_eq!(reply.content(0), "You are talking to a machine.\n\nHello.");
+    let later = json!({"model": "m", "messages": [
+        {"role": "user", "content": "hi"}, {"role": "assistant", "content": "Hello."},
+        {"role": "user", "content": "more"}]});
+    let reply = gateway.post("/v1/chat/completions", &later).await;
+    assert_eq!(reply.content(0), "Hello.");
+}
+
+#[tokio::test]
+async fn start_and_decisions_are_in_the_log_in_order() {
+    let gateway = TestGateway::new().says("Hello.").spawn();
+    for _ in 0..3 {
+        gateway.post("/v1/chat/completions", &chat("hi")).await;
+    }
+    let kinds: Vec<String> = gateway
+        .log()
+        .iter()
+        .map(|record| record["entry"]["kind"].as_str().unwrap().to_owned())
+        .collect();
+    assert_eq!(kinds, ["started", "decision", "decision", "decision"]);
+}
