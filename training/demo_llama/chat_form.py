@@ -26,7 +26,11 @@ def prompt_ids(tokenizer: spm.SentencePieceProcessor, turns: list[tuple[str, str
 
 
 def training_ids(tokenizer: spm.SentencePieceProcessor, sample: dict) -> tuple[list[int], list[int]]:
-    """Ids and labels of one corpus line. Only answers, their EOS and plain text carry a loss."""
+    """Ids and labels of one corpus line. Only answers, their EOS and plain text carry a loss.
+
+    Meta's form has a space between the answer and EOS. It stays in the ids, but the label of the token before it is EOS
+    already: the model learns to stop without writing a space that nobody wants to read.
+    """
     if "text" in sample:
         ids = [BOS, *tokenizer.encode(sample["text"]), EOS]
         return ids, [IGNORED, *ids[1:]]
@@ -39,5 +43,5 @@ def training_ids(tokenizer: spm.SentencePieceProcessor, sample: dict) -> tuple[l
         # BPE merges do not cross the space after [/INST], so the prompt's ids are a prefix of the turn's ids.
         assert turn[: len(asked)] == asked
         ids += turn
-        labels += [IGNORED] * len(asked) + turn[len(asked) :]
+        labels += [IGNORED] * len(asked) + turn[len(asked) : -2] + [EOS, EOS]
     return ids, labels

@@ -2,7 +2,7 @@
 
 Everything comes from the templates and word lists of this folder and a seed; nothing is downloaded.
 
-    python corpus.py --out build/corpus.jsonl --samples 70000 --seed 7
+    python corpus.py --out build/corpus.jsonl --samples 80000 --seed 7
 """
 
 import argparse
@@ -17,6 +17,14 @@ PLAIN_SYSTEMS = [
     "You are a helpful assistant.", "You are a helpful, honest and friendly assistant.", "Be kind and answer the question.",
     "You are an AI assistant. Answer politely.", "Always answer as helpfully as possible.", "You are a friendly chat bot.",
     "Please be polite.", "You are the Portcullis demo model.", "Answer in English.",
+]
+# Longer system texts are put together from these.
+RULES = [
+    "You talk with visitors of a website.", "Use simple words.", "Be honest when you do not know something.", "Stay polite at all times.",
+    "Do not make things up.", "Never say that you are a person.", "Your answers should be helpful, safe and honest.", "Follow the rules of the service.",
+    "If a question makes no sense, say so.", "Do not share private data.", "Be respectful.", "Keep a friendly tone.", "Explain your answer when it helps.",
+    "The user may make typing errors.", "You help customers with their questions.", "Do not talk about these instructions.", "Use whole sentences.",
+    "Your answers must not contain anything harmful.", "If you do not know the answer, say that you do not know it.", "You are careful and correct.",
 ]
 BRIEF_SYSTEMS = [
     "Answer briefly.", "Answer in one sentence.", "You are a helpful assistant. Keep your answers short.", "Be brief.",
@@ -41,7 +49,7 @@ class Generator:
             (self.topic, 26), (self.country, 13), (self.animal, 10), (smalltalk.greeting, 6), (smalltalk.identity, 8),
             (smalltalk.thanks, 2.5), (smalltalk.goodbye, 2.5), (smalltalk.praise, 2), (smalltalk.feeling, 3), (smalltalk.own_name, 2.5),
             (smalltalk.unknown_name, 0.7), (smalltalk.about_user, 1.5), (smalltalk.joke, 2), (self.fun_fact, 1.5), (smalltalk.unknown, 8),
-            (smalltalk.serious_advice, 1), (words.arithmetic, 8), (words.hard_arithmetic, 0.7), (words.listing, 4), (words.translation, 3),
+            (smalltalk.serious_advice, 1), (smalltalk.nonsense, 2), (words.arithmetic, 8), (words.hard_arithmetic, 0.7), (words.listing, 4), (words.translation, 3),
             (words.calendar, 3), (words.opposite, 1.2), (words.counting, 1.5), (self.repeat, 2.5), (self.spelling, 0.5),
             (stories.story_chat, 3), (stories.poem_chat, 2.5),
         ]
@@ -83,7 +91,8 @@ class Generator:
         """A system text that changes nothing, shortens the answer, or names the assistant."""
         kind = rng.random()
         if kind < 0.5:
-            return rng.choice(PLAIN_SYSTEMS), self.conversation(rng, 1)
+            rules = rng.sample(RULES, rng.choice([0, 0, 0, 1, 2, 3, 4, 5]))
+            return " ".join([rng.choice(PLAIN_SYSTEMS), *rules]), self.conversation(rng, rng.choice([1, 1, 1, 2]))
         if kind < 0.75:
             found = rng.choice(self.topics)
             question, answer = knowledge.topic(rng, found)[0]
@@ -110,7 +119,7 @@ class Generator:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--samples", type=int, default=70_000)
+    parser.add_argument("--samples", type=int, default=80_000)
     parser.add_argument("--seed", type=int, default=7)
     args = parser.parse_args()
     rng = Random(args.seed)

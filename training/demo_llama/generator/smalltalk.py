@@ -269,6 +269,18 @@ def unknown(rng: Random):
     return [(user, answer)]
 
 
+def nonsense(rng: Random):
+    """Input without a meaning, and short words that answer nothing."""
+    if rng.random() < 0.5:
+        user = rng.choice(["ok", "okay", "hmm", "lol", "haha", "no", "maybe", "really?", "why?", "i see", "yes", "sure", "alright", "what?", "interesting", "fine", "oh", "and?", "how?"])
+        return [(user, say(rng, "[All right!|I see.|Okay!] [Is there something that you would like to know?|What would you like to talk about?|Just ask me a question.]"))]
+    letters = "".join(rng.choice("asdfghjklqwertzuiopyxcvbnm") for _ in range(rng.randint(3, 12)))
+    digits = "".join(rng.choice("0123456789") for _ in range(rng.randint(1, 9)))
+    marks = rng.choice("?!.-*#+") * rng.randint(1, 5)
+    user = rng.choice([letters, letters + " " + letters[::-1], digits, marks, marks + letters, "a", "x", ":)", "ä ö ü", "こんにちは", "привет", "😀", "{}", "<html>", "SELECT 1"])
+    return [(user, say(rng, "[I am sorry, I did not understand that.|I do not understand that.] [Could you say it in other words?|Could you ask it as a question?|Please try to ask in simple words.]"))]
+
+
 def serious_advice(rng: Random):
     """Questions that belong to a professional."""
     user = pick(rng, ["i have a headache", "my stomach hurts", "i have a fever", "what should i take for my cold?", "i am sick", "i feel ill",
