@@ -53,41 +53,45 @@ impl Metrics {
 
     /// An exchange begins.
     pub fn request_started(&self, endpoint: Endpoint) {
-        self.instruments.in_flight.with_label_values(&[endpoint.name()]).inc();
+        self.instruments.exchanges.in_flight.with_label_values(&[endpoint.name()]).inc();
     }
 
     /// One per [`Self::request_started`].
     pub fn request_finished(&self, endpoint: Endpoint, outcome: Outcome, elapsed: Duration) {
         let name = endpoint.name();
-        self.instruments.in_flight.with_label_values(&[name]).dec();
-        self.instruments.requests.with_label_values(&[name, outcome.name()]).inc();
-        self.instruments.request_duration.with_label_values(&[name]).observe(elapsed.as_secs_f64());
+        self.instruments.exchanges.in_flight.with_label_values(&[name]).dec();
+        self.instruments.exchanges.requests.with_label_values(&[name, outcome.name()]).inc();
+        self.instruments
+            .exchanges
+            .request_duration
+            .with_label_values(&[name])
+            .observe(elapsed.as_secs_f64());
     }
 
     /// A request that never became an exchange: bad JSON, no key, unknown model. `code` is the API
     /// error code.
     pub fn request_rejected(&self, code: &'static str) {
-        self.instruments.rejected.with_label_values(&[code]).inc();
+        self.instruments.exchanges.rejected.with_label_values(&[code]).inc();
     }
 
     pub fn violation(&self, category: Category, stage: Stage, action: Action) {
         let labels = [category.slug(), stage.name(), action.name()];
-        self.instruments.violations.with_label_values(&labels).inc();
+        self.instruments.judging.violations.with_label_values(&labels).inc();
     }
 
     /// Time spent judging in one stage of one exchange.
     pub fn stage_elapsed(&self, stage: Stage, elapsed: Duration) {
-        let histogram = self.instruments.stage_duration.with_label_values(&[stage.name()]);
+        let histogram = self.instruments.judging.stage_duration.with_label_values(&[stage.name()]);
         histogram.observe(elapsed.as_secs_f64());
     }
 
     /// From the request's arrival to the first token of the back end.
     pub fn first_token(&self, elapsed: Duration) {
-        self.instruments.first_token.observe(elapsed.as_secs_f64());
+        self.instruments.operation.first_token.observe(elapsed.as_secs_f64());
     }
 
     pub fn tokens(&self, usage: Usage) {
-        let tokens = &self.instruments.tokens;
+        let tokens = &self.instruments.exchanges.tokens;
         tokens.with_label_values(&["prompt"]).inc_by(usage.prompt_tokens.into());
         tokens.with_label_values(&["completion"]).inc_by(usage.completion_tokens.into());
     }
@@ -95,13 +99,13 @@ impl Metrics {
     /// Characters held at once, and for how long a piece of text was held.
     pub fn held_back(&self, chars: u64, held_for: Duration) {
         #[expect(clippy::cast_precision_loss, reason = "a statistic; exact up to 2^53")]
-        self.instruments.held_chars.observe(chars as f64);
-        self.instruments.held_time.observe(held_for.as_secs_f64());
+        self.instruments.judging.held_chars.observe(chars as f64);
+        self.instruments.judging.held_time.observe(held_for.as_secs_f64());
     }
 
     pub fn queue(&self, backend: &str, queued: usize, running: usize) {
-        self.instruments.queued.with_label_values(&[backend]).set(gauge(queued));
-        self.instruments.running.with_label_values(&[backend]).set(gauge(running));
+        self.instruments.operation.queued.with_label_values(&[backend]).set(gauge(queued));
+        self.instruments.operation.running.with_label_values(&[backend]).set(gauge(running));
     }
 
     /// This version of the policy `name` is in force now; the one before is no longer shown.
@@ -111,25 +115,25 @@ impl Metrics {
         let before = shown.insert(name.to_owned(), now.clone());
         if let Some((version, digest)) = before.filter(|before| *before != now) {
             // The only error is that the series is gone already.
-            let _ = self.instruments.policy.remove_label_values(&[name, &version, &digest]);
+            let _ = self.instruments.judging.policy.remove_label_values(&[name, &version, &digest]);
         }
-        self.instruments.policy.with_label_values(&[name, &now.0, &now.1]).set(1);
+        self.instruments.judging.policy.with_label_values(&[name, &now.0, &now.1]).set(1);
         // Shown from the start, so that an alert on its increase works for the first failure.
-        self.instruments.reload_failures.with_label_values(&[name]).inc_by(0);
+        self.instruments.judging.reload_failures.with_label_values(&[name]).inc_by(0);
     }
 
     pub fn policy_reload_failed(&self, name: &str) {
-        self.instruments.reload_failures.with_label_values(&[name]).inc();
+        self.instruments.judging.reload_failures.with_label_values(&[name]).inc();
     }
 
     /// Records that wait for the writer of the audit log.
     pub fn audit_lag(&self, records: usize) {
-        self.instruments.audit_lag.set(gauge(records));
+        self.instruments.operation.audit_lag.set(gauge(records));
     }
 
     /// A record could not be made durable.
     pub fn audit_failed(&self) {
-        self.instruments.audit_failures.inc();
+        self.instruments.operation.audit_failures.inc();
     }
 }
 

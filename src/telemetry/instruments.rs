@@ -14,20 +14,38 @@ use crate::domain::{Endpoint, Outcome, Stage};
 
 #[derive(Debug)]
 pub(super) struct Instruments {
+    pub exchanges: Exchanges,
+    pub judging: Judging,
+    pub operation: Operation,
+}
+
+/// Exchanges, as callers see them.
+#[derive(Debug)]
+pub(super) struct Exchanges {
     pub requests: IntCounterVec,
     pub in_flight: IntGaugeVec,
     pub request_duration: HistogramVec,
     pub rejected: IntCounterVec,
+    pub tokens: IntCounterVec,
+}
+
+/// What the policy did, and what it cost.
+#[derive(Debug)]
+pub(super) struct Judging {
     pub violations: IntCounterVec,
     pub stage_duration: HistogramVec,
-    pub first_token: Histogram,
-    pub tokens: IntCounterVec,
-    pub queued: IntGaugeVec,
-    pub running: IntGaugeVec,
     pub held_chars: Histogram,
     pub held_time: Histogram,
     pub policy: IntGaugeVec,
     pub reload_failures: IntCounterVec,
+}
+
+/// What runs behind: models and the audit log.
+#[derive(Debug)]
+pub(super) struct Operation {
+    pub first_token: Histogram,
+    pub queued: IntGaugeVec,
+    pub running: IntGaugeVec,
     pub audit_lag: IntGauge,
     pub audit_failures: IntCounter,
 }
@@ -39,6 +57,41 @@ impl Instruments {
     pub(super) fn register(registry: &Registry) -> Result<Self, prometheus::Error> {
         let declare = Declare(registry);
         let instruments = Self {
+            exchanges: Exchanges::declare(&declare)?,
+            judging: Judging::declare(&declare)?,
+            operation: Operation::declare(&declare)?,
+        };
+        declare.build_info()?;
+        #[cfg(target_os = "linux")]
+        registry.register(Box::new(prometheus::process_collector::ProcessCollector::for_self()))?;
+        instruments.show_closed_labels();
+        Ok(instruments)
+    }
+
+    /// Makes the small closed sets visible at zero: an alert on an increase then works from the
+    /// first event on.
+    fn show_closed_labels(&self) {
+        for endpoint in Endpoint::ALL {
+            self.exchanges.in_flight.with_label_values(&[endpoint.name()]).set(0);
+            for outcome in Outcome::ALL {
+                self.exchanges
+                    .requests
+                    .with_label_values(&[endpoint.name(), outcome.name()])
+                    .inc_by(0);
+            }
+        }
+        for stage in Stage::ALL {
+            let _ = self.judging.stage_duration.with_label_values(&[stage.name()]);
+        }
+        for kind in ["prompt", "completion"] {
+            self.exchanges.tokens.with_label_values(&[kind]).inc_by(0);
+        }
+    }
+}
+
+impl Exchanges {
+    fn declare(declare: &Declare<'_>) -> Result<Self, prometheus::Error> {
+        Ok(Self {
             requests: declare.counters(
                 "portcullis_requests_total",
                 "Exchanges by endpoint and how they ended.",
@@ -60,6 +113,18 @@ impl Instruments {
                 "Requests refused before they became an exchange, by API error code.",
                 &["code"],
             )?,
+            tokens: declare.counters(
+                "portcullis_tokens_total",
+                "Tokens of prompts and of completions.",
+                &["kind"],
+            )?,
+        })
+    }
+}
+
+impl Judging {
+    fn declare(declare: &Declare<'_>) -> Result<Self, prometheus::Error> {
+        Ok(Self {
             violations: declare.counters(
                 "portcullis_violations_total",
                 "Categories for which the policy acted, by stage and action.",
@@ -70,26 +135,6 @@ impl Instruments {
                 "Time spent judging, per exchange and stage.",
                 &["stage"],
                 exponential_buckets(0.000_01, 2.5, 14)?,
-            )?,
-            first_token: declare.histogram(
-                "portcullis_first_token_seconds",
-                "From the start of an exchange to the first token of the back end.",
-                exponential_buckets(0.001, 2.0, 16)?,
-            )?,
-            tokens: declare.counters(
-                "portcullis_tokens_total",
-                "Tokens of prompts and of completions.",
-                &["kind"],
-            )?,
-            queued: declare.gauges(
-                "portcullis_backend_queue_depth",
-                "Requests that wait for a slot of the back end.",
-                &["backend"],
-            )?,
-            running: declare.gauges(
-                "portcullis_backend_running",
-                "Requests that the back end is working on.",
-                &["backend"],
             )?,
             held_chars: declare.histogram(
                 "portcullis_held_back_chars",
@@ -111,6 +156,28 @@ impl Instruments {
                 "Changed policy files that were not taken over.",
                 &["policy"],
             )?,
+        })
+    }
+}
+
+impl Operation {
+    fn declare(declare: &Declare<'_>) -> Result<Self, prometheus::Error> {
+        Ok(Self {
+            first_token: declare.histogram(
+                "portcullis_first_token_seconds",
+                "From the start of an exchange to the first token of the back end.",
+                exponential_buckets(0.001, 2.0, 16)?,
+            )?,
+            queued: declare.gauges(
+                "portcullis_backend_queue_depth",
+                "Requests that wait for a slot of the back end.",
+                &["backend"],
+            )?,
+            running: declare.gauges(
+                "portcullis_backend_running",
+                "Requests that the back end is working on.",
+                &["backend"],
+            )?,
             audit_lag: declare.gauge(
                 "portcullis_audit_lag_records",
                 "Records that wait for the writer of the audit log.",
@@ -119,29 +186,7 @@ impl Instruments {
                 "portcullis_audit_failures_total",
                 "Records that could not be made durable.",
             )?,
-        };
-        declare.build_info()?;
-        #[cfg(target_os = "linux")]
-        registry.register(Box::new(prometheus::process_collector::ProcessCollector::for_self()))?;
-        instruments.show_closed_labels();
-        Ok(instruments)
-    }
-
-    /// Makes the small closed sets visible at zero: an alert on an increase then works from the
-    /// first event on.
-    fn show_closed_labels(&self) {
-        for endpoint in Endpoint::ALL {
-            self.in_flight.with_label_values(&[endpoint.name()]).set(0);
-            for outcome in Outcome::ALL {
-                self.requests.with_label_values(&[endpoint.name(), outcome.name()]).inc_by(0);
-            }
-        }
-        for stage in Stage::ALL {
-            let _ = self.stage_duration.with_label_values(&[stage.name()]);
-        }
-        for kind in ["prompt", "completion"] {
-            self.tokens.with_label_values(&[kind]).inc_by(0);
-        }
+        })
     }
 }
 

@@ -1,0 +1,290 @@
+//! The resolved settings: complete, in range, consistent.
+//!
+//! They serialise in the form in which they may be written, without secrets, so
+//! that what `config show` prints is a configuration file. Units stand last in a
+//! name: `_ms` milliseconds, `_bytes` bytes, `_tokens` tokens.
+
+use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::num::NonZero;
+use std::path::PathBuf;
+
+use reqwest::Url;
+use secrecy::SecretString;
+use serde::{Deserialize, Serialize, Serializer};
+
+use crate::domain::{Digest, Limits};
+use crate::policy::Source;
+use crate::telemetry::log::LogFormat;
+
+/// Stands for the model or the policy that is part of the program, where a path may stand.
+pub const SHIPPED: &str = "shipped";
+
+/// The name of the shipped demonstration model when nothing else is configured.
+pub const DEMO_BACKEND: &str = "demo-llama";
+
+#[derive(Debug, Clone, Serialize)]
+pub struct Settings {
+    pub listen: SocketAddr,
+    /// A second listener for metrics and admin routes; they leave the first one then.
+    pub admin_listen: Option<SocketAddr>,
+    /// Holds the audit log and the keys file.
+    pub data_dir: PathBuf,
+    /// Never empty.
+    pub backends: BTreeMap<String, Backend>,
+    /// Other names of back ends. Every target exists.
+    pub aliases: BTreeMap<String, String>,
+    #[serde(serialize_with = "source")]
+    pub policy: Source,
+    #[serde(serialize_with = "sources")]
+    pub policies: BTreeMap<String, Source>,
+    pub unknown_fields: UnknownFields,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tls: Option<Tls>,
+    /// Of callers whose key sets none.
+    pub limits: Limits,
+    pub api: Api,
+    pub http: Http,
+    pub audit: Audit,
+    pub log: Log,
+    pub shutdown_grace_ms_max: u64,
+    pub workers: usize,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        let demo = Backend::Embedded(Embedded::of(ModelSource::Shipped));
+        Self {
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8080)),
+            admin_listen: None,
+            data_dir: PathBuf::from("portcullis-data"),
+            backends: BTreeMap::from([(DEMO_BACKEND.to_owned(), demo)]),
+            aliases: BTreeMap::new(),
+            policy: Source::Shipped,
+            policies: BTreeMap::new(),
+            unknown_fields: UnknownFields::Refuse,
+            tls: None,
+            limits: Limits::default(),
+            api: Api::default(),
+            http: Http::default(),
+            audit: Audit::default(),
+            log: Log::default(),
+            shutdown_grace_ms_max: 30_000,
+            workers: std::thread::available_parallelism().map_or(1, NonZero::get),
+        }
+    }
+}
+
+impl Settings {
+    /// Identifies the settings in the audit log: SHA-256 over their JSON form, without secrets.
+    pub fn digest(&self) -> Digest {
+        // Serialising plain data to memory cannot fail; an empty text would still be a digest.
+        Digest::of(&serde_json::to_vec(self).unwrap_or_default())
+    }
+}
+
+/// A request field that the published API does not know.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum UnknownFields {
+    Refuse,
+    /// Left out and reported in the answer.
+    Strip,
+}
+
+#[derive(Debug, Clone, Serialize)]
+#[serde(untagged)]
+pub enum Backend {
+    Embedded(Embedded),
+    Upstream(Box<Upstream>),
+}
+
+/// A model that runs in this process.
+#[derive(Debug, Clone, Serialize)]
+pub struct Embedded {
+    pub model: ModelSource,
+    /// Requests that generate at the same time.
+    pub slots: usize,
+    pub queue_requests_max: usize,
+    /// `None`: as long as the model allows.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub context_tokens: Option<usize>,
+    /// For requests that set no limit.
+    pub tokens_default_max: u32,
+    /// `None`: all cores.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub threads: Option<usize>,
+}
+
+impl Embedded {
+    pub const fn of(model: ModelSource) -> Self {
+        Self {
+            model,
+            slots: 4,
+            queue_requests_max: 64,
+            context_tokens: None,
+            tokens_default_max: 512,
+            threads: None,
+        }
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ModelSource {
+    Shipped,
+    Path(PathBuf),
+}
+
+impl Serialize for ModelSource {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Shipped => serializer.serialize_str(SHIPPED),
+            Self::Path(path) => path.serialize(serializer),
+        }
+    }
+}
+
+/// A model that another server runs.
+#[derive(Debug, Clone, Serialize)]
+pub struct Upstream {
+    /// Base URLs of equal servers, without credentials. Never empty.
+    #[serde(rename = "upstream", serialize_with = "urls")]
+    pub urls: Vec<Url>,
+    /// The name sent to the server; `None`: the back end's own.
+    #[serde(rename = "upstream_model", skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub api_key_env: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub api_key_file: Option<PathBuf>,
+    /// Read from one of the two above.
+    #[serde(skip)]
+    pub api_key: Option<SecretString>,
+    pub connect_timeout_ms: u64,
+    pub first_token_timeout_ms: u64,
+    pub idle_timeout_ms: u64,
+    pub total_timeout_ms_max: u64,
+    pub response_bytes_max: usize,
+    pub event_bytes_max: usize,
+    pub retries_max: u32,
+}
+
+impl Upstream {
+    pub const fn of(urls: Vec<Url>) -> Self {
+        Self {
+            urls,
+            model: None,
+            api_key_env: None,
+            api_key_file: None,
+            api_key: None,
+            connect_timeout_ms: 5_000,
+            first_token_timeout_ms: 120_000,
+            idle_timeout_ms: 60_000,
+            total_timeout_ms_max: 600_000,
+            response_bytes_max: 16 << 20,
+            event_bytes_max: 1 << 20,
+            retries_max: 2,
+        }
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Tls {
+    /// PEM, leaf first.
+    pub certificate: PathBuf,
+    /// PEM: PKCS #8, PKCS #1 or SEC 1.
+    pub key: PathBuf,
+}
+
+/// What a request may carry.
+#[derive(Debug, Clone, Serialize)]
+pub struct Api {
+    pub body_bytes_max: usize,
+    pub messages_max: usize,
+    /// Of all texts of one request together.
+    pub text_bytes_max: usize,
+    pub choices_max: u32,
+    /// The most that a request may ask for per choice.
+    pub tokens_max: u32,
+}
+
+impl Default for Api {
+    fn default() -> Self {
+        Self {
+            body_bytes_max: 2 << 20,
+            messages_max: 2048,
+            text_bytes_max: 1 << 20,
+            choices_max: 8,
+            tokens_max: 32_768,
+        }
+    }
+}
+
+/// How connections are kept.
+#[derive(Debug, Clone, Serialize)]
+pub struct Http {
+    /// For the head of a request to arrive.
+    pub request_timeout_ms_max: u64,
+    pub keep_alive_ms_max: u64,
+    /// Per worker.
+    pub connections_max: usize,
+}
+
+impl Default for Http {
+    fn default() -> Self {
+        Self { request_timeout_ms_max: 10_000, keep_alive_ms_max: 75_000, connections_max: 10_000 }
+    }
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub struct Audit {
+    pub queue_records_max: usize,
+    pub segment_bytes_max: u64,
+    pub append_wait_ms_max: u64,
+}
+
+impl Default for Audit {
+    fn default() -> Self {
+        let ledger = crate::audit::LedgerOptions::default();
+        Self {
+            queue_records_max: ledger.queue_records_max,
+            segment_bytes_max: ledger.segment_bytes_max,
+            append_wait_ms_max: ledger.append_wait_ms_max,
+        }
+    }
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub struct Log {
+    pub format: LogFormat,
+    /// A level or `target=level` directives.
+    pub level: String,
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Self { format: LogFormat::Text, level: "info".to_owned() }
+    }
+}
+
+fn source_text(source: &Source) -> String {
+    match source {
+        Source::Shipped => SHIPPED.to_owned(),
+        Source::File(path) => path.display().to_string(),
+    }
+}
+
+fn source<S: Serializer>(source: &Source, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&source_text(source))
+}
+
+fn sources<S: Serializer>(
+    sources: &BTreeMap<String, Source>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    serializer.collect_map(sources.iter().map(|(name, source)| (name, source_text(source))))
+}
+
+fn urls<S: Serializer>(urls: &[Url], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(urls.iter().map(Url::as_str))
+}
