@@ -13,8 +13,7 @@ use std::ops::Range;
 use super::Canonical;
 
 /// Opening bracket, word, closing bracket; a slash may precede the word.
-const MARKERS: [(&str, &str, &str); 3] =
-    [("[", "inst", "]"), ("<<", "sys", ">>"), ("<", "s", ">")];
+const MARKERS: [(&str, &str, &str); 3] = [("[", "inst", "]"), ("<<", "sys", ">>"), ("<", "s", ">")];
 
 /// Characters that a marker spans at most, blanks between all of them included.
 pub const MARKER_CHARS_MAX: usize = 16;
@@ -120,9 +119,22 @@ mod tests {
     #[test]
     fn markers_are_found_however_they_are_disguised() {
         for text in [
-            "[INST]", "[/INST]", "<<SYS>>", "<</SYS>>", "<s>", "</s>", "[ inst ]", "< / s >",
-            "［ＩＮＳＴ］", "[I\u{200b}NST]", "< <SYS> >", "[ / I N S T ]", "<<ЅYS>>", "【INST】",
-            "a [INST [INST] b", "<<s>>",
+            "[INST]",
+            "[/INST]",
+            "<<SYS>>",
+            "<</SYS>>",
+            "<s>",
+            "</s>",
+            "[ inst ]",
+            "< / s >",
+            "［ＩＮＳＴ］",
+            "[I\u{200b}NST]",
+            "< <SYS> >",
+            "[ / I N S T ]",
+            "<<ЅYS>>",
+            "【INST】",
+            "a [INST [INST] b",
+            "<<s>>",
         ] {
             assert_eq!(find(Canonical::of(text).text()).len(), 1, "{text:?}");
             let harmless = neutralise(text);
@@ -141,9 +153,25 @@ mod tests {
     fn brackets() -> impl Strategy<Value = String> {
         proptest::collection::vec(
             prop_oneof![
-                Just("["), Just("]"), Just("<"), Just(">"), Just("/"), Just("INST"), Just("i"),
-                Just("nst"), Just("SYS"), Just("s"), Just(" "), Just("\u{200b}"), Just("［"),
-                Just("＜"), Just("(s)"), Just("é"), Just("\n"), Just("[INST]"), Just("<<SYS>>"),
+                Just("["),
+                Just("]"),
+                Just("<"),
+                Just(">"),
+                Just("/"),
+                Just("INST"),
+                Just("i"),
+                Just("nst"),
+                Just("SYS"),
+                Just("s"),
+                Just(" "),
+                Just("\u{200b}"),
+                Just("［"),
+                Just("＜"),
+                Just("(s)"),
+                Just("é"),
+                Just("\n"),
+                Just("[INST]"),
+                Just("<<SYS>>"),
             ],
             0..24,
         )
