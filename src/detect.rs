@@ -1,1 +1,245 @@
-//! Detectors: what finds evidence in a text. SKELETON.
+//! Detectors: what finds evidence in a text.
+//!
+//! A [`Detector`] is a compiled rule set of one stage: literals in one
+//! Aho-Corasick automaton ([`lexicon`]), regular expressions that run only
+//! where the literals they need occur ([`pattern`], [`atoms`]). It reads a
+//! [`Canonical`] view piece by piece and reports every match that starts in
+//! the part it was told to decide, so a text and any cutting of it give the
+//! same matches. It knows rules by their number; what they mean is `policy`'s.
+
+pub mod atoms;
+pub mod lexicon;
+pub mod pattern;
+
+use std::ops::Range;
+
+use crate::text::Canonical;
+use lexicon::{Lexicon, Use};
+pub use lexicon::{LexiconError, Phrase};
+pub use pattern::{Pattern, PatternError};
+
+/// What one rule looks for. Its number is its place in the detector's list.
+#[derive(Debug, Default)]
+pub struct Rule {
+    pub phrases: Vec<Phrase>,
+    pub patterns: Vec<Pattern>,
+    /// A match inside a match of one of these does not count. Bounded.
+    pub unless: Vec<Pattern>,
+}
+
+/// A match: the rule's number and the canonical bytes, absolute.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hit {
+    pub rule: usize,
+    pub span: Range<usize>,
+}
+
+/// The rules of one stage. Immutable; share it.
+#[derive(Debug)]
+pub struct Detector {
+    lexicon: Lexicon,
+    /// The patterns of all rules, with the number of their rule.
+    patterns: Vec<(usize, Pattern)>,
+    unless: Vec<Vec<Pattern>>,
+    /// Patterns that the lexicon cannot announce.
+    always: Vec<usize>,
+    reach_chars: Option<usize>,
+    context_chars: usize,
+}
+
+/// Where a pass over one text stands. One per text; its buffers are reused.
+#[derive(Debug, Clone)]
+pub struct Pass {
+    /// Per pattern: matches start no earlier (patterns match disjointly).
+    next: Vec<usize>,
+    /// Per pattern: which of its clauses the lexicon saw, as bits.
+    seen: Vec<u16>,
+    touched: Vec<usize>,
+}
+
+/// A character to the left and one to the right decide a word boundary.
+const LOOK_CHARS: usize = 1;
+
+impl Detector {
+    /// # Errors
+    /// When the literals of all rules together exceed the automaton's limits.
+    pub fn new(rules: Vec<Rule>) -> Result<Self, LexiconError> {
+        let mut patterns = Vec::new();
+        let mut unless = Vec::new();
+        let mut phrases = Vec::new();
+        let mut longest = Some(1);
+        let mut context_chars = LOOK_CHARS;
+        for (number, rule) in rules.into_iter().enumerate() {
+            for except in &rule.unless {
+                let chars = except.chars_max().unwrap_or_default();
+                context_chars = context_chars.max(chars + LOOK_CHARS);
+                longest = longest.map(|max| max.max(chars));
+            }
+            for phrase in rule.phrases {
+                longest = longest.map(|max| max.max(phrase.chars()));
+                phrases.push((number, phrase));
+            }
+            for pattern in rule.patterns {
+                longest = longest.zip(pattern.chars_max()).map(|(max, chars)| max.max(chars));
+                patterns.push((number, pattern));
+            }
+            unless.push(rule.unless);
+        }
+        let lexicon = Lexicon::new(&phrases, patterns.iter().map(|(_, pattern)| pattern))?;
+        let always = (0..patterns.len()).filter(|i| lexicon.clauses_of(*i) == 0).collect();
+        let reach_chars = longest.map(|chars| chars + LOOK_CHARS);
+        Ok(Self { lexicon, patterns, unless, always, reach_chars, context_chars })
+    }
+
+    /// Characters from its start on which a match can depend; `None` when a
+    /// pattern has no bound and only whole texts can be judged.
+    pub fn reach_chars(&self) -> Option<usize> {
+        self.reach_chars
+    }
+
+    /// Characters before its start on which a match can depend.
+    pub fn context_chars(&self) -> usize {
+        self.context_chars
+    }
+
+    /// The state of a pass over a new text.
+    pub fn pass(&self) -> Pass {
+        let count = self.patterns.len();
+        Pass { next: vec![0; count], seen: vec![0; count], touched: Vec::new() }
+    }
+
+    /// Appends the matches that start in `decide` (absolute canonical offsets
+    /// on character boundaries), in no order. The view must hold
+    /// `context_chars` before it, and `reach_chars` after each start in it or
+    /// else the end of the text.
+    pub fn scan(
+        &self,
+        view: &Canonical,
+        decide: Range<usize>,
+        pass: &mut Pass,
+        out: &mut Vec<Hit>,
+    ) {
+        let base = view.start();
+        let from = decide.start.saturating_sub(base);
+        let until = decide.end.saturating_sub(base);
+        let window =
+            Window { text: view.text(), from, until, stop: self.stop(view.text(), until), base };
+        self.scan_literals(&window, pass, out);
+        for &pattern in &self.always {
+            self.scan_pattern(pattern, &window, pass, out);
+        }
+        while let Some(pattern) = pass.touched.pop() {
+            let seen = pass.seen.get_mut(pattern).map(std::mem::take).unwrap_or_default();
+            if seen == self.lexicon.clauses_of(pattern) {
+                self.scan_pattern(pattern, &window, pass, out);
+            }
+        }
+    }
+
+    /// How far a match that starts before `until` can look.
+    fn stop(&self, text: &str, until: usize) -> usize {
+        let Some(reach) = self.reach_chars else { return text.len() };
+        text.get(until..)
+            .and_then(|rest| rest.char_indices().nth(reach + LOOK_CHARS))
+            .map_or(text.len(), |(offset, _)| until + offset)
+    }
+
+    fn scan_literals(&self, window: &Window<'_>, pass: &mut Pass, out: &mut Vec<Hit>) {
+        self.lexicon.scan(window.text, window.from..window.stop, |found, span| match *found {
+            Use::Phrase { rule, whole_words } => {
+                if span.start < window.until
+                    && (!whole_words || lexicon::is_whole(window.text, &span))
+                    && !self.excepted(rule, &span, window)
+                {
+                    out.push(window.hit(rule, span));
+                }
+            }
+            Use::Atom { pattern, clause } => {
+                if let Some(seen) = pass.seen.get_mut(pattern) {
+                    if *seen == 0 {
+                        pass.touched.push(pattern);
+                    }
+                    *seen |= clause;
+                }
+            }
+        });
+    }
+
+    fn scan_pattern(&self, index: usize, window: &Window<'_>, pass: &mut Pass, out: &mut Vec<Hit>) {
+        let Some((rule, pattern)) = self.patterns.get(index) else { return };
+        let Some(next) = pass.next.get_mut(index) else { return };
+        let bounded = pattern.chars_max().is_some();
+        let text =
+            if bounded { window.text.get(..window.stop) } else { None }.unwrap_or(window.text);
+        let mut at = next.saturating_sub(window.base).max(window.from);
+        while at < window.until {
+            let Some(span) = pattern.find_at(text, at) else {
+                if !bounded {
+                    *next = usize::MAX;
+                }
+                return;
+            };
+            if span.start >= window.until {
+                if !bounded {
+                    *next = window.base + span.start;
+                }
+                return;
+            }
+            at = span.end;
+            *next = window.base + span.end;
+            if !self.excepted(*rule, &span, window) {
+                out.push(window.hit(*rule, span));
+            }
+        }
+    }
+
+    /// Whether a match lies inside a match of one of its rule's exceptions.
+    /// Tried from every start, so that the answer depends on the text alone.
+    fn excepted(&self, rule: usize, span: &Range<usize>, window: &Window<'_>) -> bool {
+        let Some(unless) = self.unless.get(rule) else { return false };
+        unless.iter().any(|except| {
+            let before = except.chars_max().unwrap_or_default();
+            let mut at = back_by_chars(window.text, span.start, before);
+            while let Some(found) = except.find_at(window.text, at) {
+                if found.start > span.start {
+                    return false;
+                }
+                if found.end >= span.end {
+                    return true;
+                }
+                at = forward_by_char(window.text, found.start);
+            }
+            false
+        })
+    }
+}
+
+/// The part of a text that one scan looks at; offsets into `text`.
+struct Window<'t> {
+    text: &'t str,
+    from: usize,
+    /// Matches that start here or later are not decided yet.
+    until: usize,
+    stop: usize,
+    base: usize,
+}
+
+impl Window<'_> {
+    fn hit(&self, rule: usize, span: Range<usize>) -> Hit {
+        Hit { rule, span: self.base + span.start..self.base + span.end }
+    }
+}
+
+/// The offset `chars` characters before `at`, or the beginning.
+pub fn back_by_chars(text: &str, at: usize, chars: usize) -> usize {
+    if chars == 0 {
+        return at;
+    }
+    text.get(..at)
+        .and_then(|head| head.char_indices().rev().nth(chars - 1))
+        .map_or(0, |(offset, _)| offset)
+}
+
+fn forward_by_char(text: &str, at: usize) -> usize {
+    at + text.get(at..).and_then(|rest| rest.chars().next()).map_or(1, char::len_utf8)
+}
