@@ -32,7 +32,8 @@ pub fn run(args: ServeArgs) -> anyhow::Result<ExitCode> {
     runtime.block_on(async {
         let application = Application::build(settings).await?;
         application.announce();
-        application.run_until_stopped().await
+        application.run_until_stopped().await?;
+        anyhow::Ok(())
     })?;
     Ok(ExitCode::SUCCESS)
 }

@@ -178,6 +178,7 @@ pub const KEYS: &[Key] = &[
         "4194304",
         "Size of a request body; longer is answered with 413.",
     ),
+    key("api.body_wait_ms_max", "", "30000", "For a request body to arrive."),
     key("api.messages_max", "", "2048", "Messages of one request."),
     key("api.text_bytes_max", "", "1048576", "All texts of one request together."),
     key("api.choices_max", "", "8", "Largest `n`."),

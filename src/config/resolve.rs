@@ -148,6 +148,12 @@ fn api(resolver: &mut Resolver<'_>, written: &written::Api) -> Api {
             bytes.clone(),
             defaults.body_bytes_max,
         ),
+        body_wait_ms_max: resolver.number(
+            &["api", "body_wait_ms_max"],
+            written.body_wait_ms_max,
+            100..=MS_MAX,
+            defaults.body_wait_ms_max,
+        ),
         messages_max: resolver.number(
             &["api", "messages_max"],
             written.messages_max,

@@ -208,6 +208,8 @@ pub struct Tls {
 #[derive(Debug, Clone, Serialize)]
 pub struct Api {
     pub body_bytes_max: usize,
+    /// For a request body to arrive.
+    pub body_wait_ms_max: u64,
     pub messages_max: usize,
     /// Of all texts of one request together.
     pub text_bytes_max: usize,
@@ -224,6 +226,7 @@ impl Default for Api {
     fn default() -> Self {
         Self {
             body_bytes_max: 4 << 20,
+            body_wait_ms_max: 30_000,
             messages_max: 2048,
             text_bytes_max: 1 << 20,
             choices_max: 8,

@@ -83,6 +83,7 @@ pub(super) struct Tls {
 #[serde(deny_unknown_fields, default)]
 pub(super) struct Api {
     pub body_bytes_max: Option<u64>,
+    pub body_wait_ms_max: Option<u64>,
     pub messages_max: Option<u64>,
     pub text_bytes_max: Option<u64>,
     pub choices_max: Option<u64>,

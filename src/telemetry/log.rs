@@ -1,9 +1,9 @@
 //! Log lines on standard error: one subscriber, set up once, by `cli`.
 //!
 //! No line may carry text of a user or a secret. Two measures here help the
-//! rest of the program to keep that: libraries are never more talkative than
-//! `info` (at lower levels some print headers and frames), and a panic is
-//! reported by its place, not by its message (a failed slice quotes the text).
+//! rest of the program to keep that: libraries may only warn (at lower levels
+//! some print headers and frames), and a panic is reported by its place, not by
+//! its message (a failed slice quotes the text).
 
 use std::io::IsTerminal as _;
 use std::panic;
@@ -80,7 +80,7 @@ fn filter(level: &str) -> Result<EnvFilter, LogError> {
 
 /// Levels are ordered from `ERROR`, the least, to `TRACE`.
 fn quiet_libraries(metadata: &Metadata<'_>) -> bool {
-    is_own(metadata.target()) || *metadata.level() <= Level::INFO
+    is_own(metadata.target()) || *metadata.level() <= Level::WARN
 }
 
 fn is_own(target: &str) -> bool {

@@ -1,0 +1,44 @@
+//! What becomes of changed policy files: a metric, a line in the log, a record.
+
+use crate::audit::Entry;
+use crate::audit::record::LoadedPolicy;
+use crate::pipeline::Pipeline;
+use crate::policy::Reload;
+
+/// Counts, logs and records what a reload did.
+pub(super) async fn note(pipeline: &Pipeline, reloads: Vec<(String, Reload)>) {
+    for (name, reload) in reloads {
+        let Some(entry) = entry(pipeline, &name, &reload) else { continue };
+        if let Err(error) = pipeline.ledger.append(entry).await {
+            pipeline.metrics.audit_failed();
+            tracing::error!(%error, "cannot record the reload of a policy");
+        }
+    }
+}
+
+fn entry(pipeline: &Pipeline, name: &str, reload: &Reload) -> Option<Entry> {
+    match reload {
+        Reload::Unchanged => None,
+        Reload::Changed { before, engine } => {
+            let (version, digest) = (engine.version(), engine.digest());
+            pipeline.metrics.policy_loaded(name, version, digest);
+            tracing::info!(policy = name, version, %digest, "a changed policy is in force");
+            let policy = LoadedPolicy {
+                name: engine.name().to_owned(),
+                version: version.to_owned(),
+                digest,
+            };
+            Some(Entry::PolicyChanged { policy, before: *before })
+        }
+        Reload::Rejected(error) => {
+            pipeline.metrics.policy_reload_failed(name);
+            tracing::error!(
+                policy = name,
+                problems = error.count,
+                "a changed policy file was not taken over; the policy before stays in force\n{error}"
+            );
+            let errors = u32::try_from(error.count).unwrap_or(u32::MAX);
+            Some(Entry::PolicyRejected { name: name.to_owned(), errors })
+        }
+    }
+}
