@@ -152,7 +152,7 @@ impl Ledger {
             .await
             .map_err(|_| self.refusal())?;
         let (reply, receipt) = oneshot::channel();
-        let job = Job { entry, reply, _waiting: waiting, _bytes: bytes };
+        let job = Job { entry, waiting, bytes, reply };
         self.queue.send(Message::Append(job)).await.map_err(|_| self.refusal())?;
         receipt.await.map_err(|_| self.refusal())
     }
