@@ -194,6 +194,8 @@ impl Ledger {
     }
 
     fn refusal(&self) -> AuditError {
-        AuditError::unwritable(self.state.failure().as_deref().unwrap_or("its writer is gone"))
+        AuditError::unwritable(
+            self.state.failure().as_deref().unwrap_or("the writer refused the record, or is gone"),
+        )
     }
 }

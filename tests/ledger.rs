@@ -1,4 +1,5 @@
 //! The audit log against crashes, tampering, a full disk and a second writer.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -407,6 +408,103 @@ fn an_append_that_takes_too_long_fails() {
     });
 }
 
+/// Refuses until it can begin a segment again, then goes on with the same chain.
+#[test]
+fn a_segment_that_cannot_be_begun_fails_closed_until_it_can() {
+    let parent = directory();
+    let [log, away] = ["audit", "away"].map(|name| parent.path().join(name));
+    run(async {
+        let (ledger, _) = Ledger::open(&log, small_segments()).unwrap();
+        let first = ledger.append(entry(0)).await.unwrap();
+        std::fs::rename(&log, &away).unwrap();
+        fail(&ledger).await;
+        std::fs::rename(&away, &log).unwrap();
+        recover(&ledger).await;
+        assert!(ledger.append(entry(1)).await.unwrap().seq() > first.seq());
+        ledger.close().await.unwrap();
+    });
+    assert!(intact(&log).segments > 1);
+}
+
+/// What was acknowledged is gone or altered: no record may vouch for that.
+#[test]
+fn a_log_that_was_changed_meanwhile_is_not_resumed() {
+    let spoil: [fn(&Path); 3] = [
+        |segment| std::fs::write(segment, "").unwrap(),
+        |segment| std::fs::remove_file(segment).unwrap(),
+        |segment| {
+            let altered = std::fs::read_to_string(segment).unwrap().replace("policy-0", "policy-1");
+            std::fs::write(segment, altered).unwrap();
+        },
+    ];
+    for spoil in spoil {
+        let parent = directory();
+        let [log, away] = ["audit", "away"].map(|name| parent.path().join(name));
+        run(async {
+            let (ledger, _) = Ledger::open(&log, small_segments()).unwrap();
+            ledger.append(entry(0)).await.unwrap();
+            std::fs::rename(&log, &away).unwrap();
+            fail(&ledger).await;
+            spoil(&segments(&away).remove(0));
+            std::fs::rename(&away, &log).unwrap();
+            // Longer than the first tries to resume.
+            tokio::time::sleep(Duration::from_millis(1700)).await;
+            assert!(!ledger.is_writable());
+            assert!(ledger.close().await.is_err());
+        });
+    }
+}
+
+#[test]
+fn a_segment_that_somebody_removes_or_writes_to_is_noticed() {
+    let remove: fn(&Path) = |segment| std::fs::remove_file(segment).unwrap();
+    let write: fn(&Path) = |segment| {
+        let text = std::fs::read_to_string(segment).unwrap();
+        std::fs::write(segment, text + "{}\n").unwrap();
+    };
+    for (change, resumes) in [(remove, false), (write, true)] {
+        let log = directory();
+        run(async {
+            let (ledger, _) = Ledger::open(log.path(), LedgerOptions::default()).unwrap();
+            ledger.append(entry(0)).await.unwrap();
+            change(&segments(log.path()).remove(0));
+            let refused = ledger.append(entry(1)).await.unwrap_err();
+            assert!(refused.to_string().contains("somebody else"), "{refused}");
+            assert!(!ledger.is_writable());
+            if resumes {
+                recover(&ledger).await;
+                ledger.append(entry(2)).await.unwrap();
+                ledger.close().await.unwrap();
+                let kept = read::last(log.path(), 9).unwrap().0;
+                assert!(
+                    kept[0].contains("policy-0")
+                        && kept[1].contains("recovered")
+                        && kept[2].contains("policy-2")
+                );
+                assert_eq!(intact(log.path()).records, 3);
+            }
+        });
+    }
+}
+
+/// Appends until that is refused.
+async fn fail(ledger: &Ledger) {
+    for n in 0..20 {
+        if ledger.append(entry(n)).await.is_err() {
+            return assert!(!ledger.is_writable());
+        }
+    }
+    panic!("nothing failed");
+}
+
+async fn recover(ledger: &Ledger) {
+    let began = Instant::now();
+    while !ledger.is_writable() {
+        assert!(began.elapsed() < Duration::from_secs(60), "the log never resumed");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
 const FULL_DISK_DIRECTORY: &str = "PORTCULLIS_TEST_FULL_DISK_DIRECTORY";
 
 /// A file size limit makes writes fail as a full disk does: some bytes of the
@@ -468,11 +566,7 @@ fn full_disk_child() {
         tokio::time::sleep(Duration::from_millis(700)).await;
         assert!(!ledger.is_writable());
         std::fs::write(directory.join("full"), durable.to_string()).unwrap();
-        let began = Instant::now();
-        while !ledger.is_writable() {
-            assert!(began.elapsed() < Duration::from_secs(60), "the log never resumed");
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
+        recover(&ledger).await;
         ledger.append(entry(2_000_000)).await.unwrap();
         ledger.close().await.unwrap();
     });

@@ -112,12 +112,15 @@ fn tail(
 ) -> Result<ExitCode> {
     let (records, mut follower) = read::last(&audit::directory_in(data_dir), usize::from(lines))?;
     write_records(&records, json, out)?;
-    while follow {
+    if !follow {
+        return Ok(ExitCode::SUCCESS);
+    }
+    // Until interrupted, or until nobody reads any more.
+    loop {
         out.flush()?;
         std::thread::sleep(Duration::from_millis(FOLLOW_POLL_MS));
         write_records(&follower.more()?, json, out)?;
     }
-    Ok(ExitCode::SUCCESS)
 }
 
 fn write_records(records: &[String], json: bool, out: &mut impl Write) -> io::Result<()> {
@@ -208,4 +211,82 @@ fn tell_verdict(verdict: &Verdict) -> String {
         .map(|found| format!("{} {:.2}", found.category, found.score))
         .collect();
     format!("{}[{}]", verdict.action, categories.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::audit::{Ledger, LedgerOptions};
+    use clap::Parser;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(subcommand)]
+        command: AuditCommand,
+    }
+
+    fn audit(data_dir: &Path, line: &str) -> Result<(bool, String)> {
+        let words = ["audit"].into_iter().chain(line.split(' '));
+        let data_dir = ["--data-dir".as_ref(), data_dir.as_os_str()];
+        let line = Line::try_parse_from(words.map(AsRef::as_ref).chain(data_dir))?;
+        let mut out = Vec::new();
+        let code = run_to(line.command, &mut out)?;
+        Ok((code == ExitCode::SUCCESS, String::from_utf8(out)?))
+    }
+
+    async fn write(data_dir: &Path) {
+        let (ledger, _) =
+            Ledger::open(&audit::directory_in(data_dir), LedgerOptions::default()).unwrap();
+        for name in ["first", "sec\u{1b}[31m\nond"] {
+            ledger.append(Entry::PolicyRejected { name: name.into(), errors: 2 }).await.unwrap();
+        }
+        ledger.close().await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn an_intact_log_passes_and_an_altered_one_fails() {
+        let data = tempfile::tempdir().unwrap();
+        write(data.path()).await;
+        let (passed, text) = audit(data.path(), "verify").unwrap();
+        assert!(passed && text.starts_with("records   2 in 1 segment files\n"), "{text}");
+        assert!(text.ends_with("intact    yes\n"), "{text}");
+
+        let segment = audit::directory_in(data.path()).join(format!("{:020}.jsonl", 0));
+        let altered = std::fs::read_to_string(&segment).unwrap().replace("first", "worst");
+        std::fs::write(&segment, altered).unwrap();
+        let (passed, text) = audit(data.path(), "verify").unwrap();
+        assert!(!passed);
+        assert!(
+            text.contains("line 1, where record #0 should be: the record was altered"),
+            "{text}"
+        );
+        let (passed, text) = audit(data.path(), "verify --json").unwrap();
+        let report: Value = serde_json::from_str(&text).unwrap();
+        assert!(!passed);
+        assert_eq!(report["problem"]["reason"]["broken"]["kind"], "altered");
+    }
+
+    #[tokio::test]
+    async fn the_tail_shows_records_without_control_characters() {
+        let data = tempfile::tempdir().unwrap();
+        write(data.path()).await;
+        let (_, text) = audit(data.path(), "tail").unwrap();
+        let lines: Vec<&str> = text.lines().collect();
+        assert_eq!(lines.len(), 2);
+        assert!(lines[0].ends_with("Z #0 policy_rejected first errors=2"), "{text}");
+        assert!(
+            lines[1].ends_with("#1 policy_rejected sec\u{fffd}[31m\u{fffd}ond errors=2"),
+            "{text}"
+        );
+        let (_, text) = audit(data.path(), "tail -n 1 --json").unwrap();
+        assert_eq!(serde_json::from_str::<Value>(&text).unwrap()["seq"], 1);
+    }
+
+    #[test]
+    fn a_log_that_is_not_there_is_an_error() {
+        let data = tempfile::tempdir().unwrap();
+        for line in ["verify", "tail"] {
+            assert!(audit(data.path(), line).is_err());
+        }
+    }
 }
