@@ -6,7 +6,8 @@
 //! ```
 //!
 //! Without any key the gateway serves loopback callers only. A store whose keys
-//! are all revoked is not that case: it serves nobody.
+//! are all revoked is not that case: it serves nobody. Behind a reverse proxy on
+//! the same machine every caller looks like loopback: make keys there.
 //!
 //! Knows no HTTP and no policy but its name. Called by `api`; `cli` manages keys.
 
