@@ -1,1 +1,4 @@
 //! SKELETON.
+
+pub mod audit;
+pub mod keys;
