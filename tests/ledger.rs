@@ -429,7 +429,23 @@ fn a_segment_that_cannot_be_begun_fails_closed_until_it_can() {
 /// What was acknowledged is gone or altered: no record may vouch for that.
 #[test]
 fn a_log_that_was_changed_meanwhile_is_not_resumed() {
-    let spoil: [fn(&Path); 3] = [
+    let spoil: [fn(&Path); 4] = [
+        // A chain without a fault and as long, but not the one that was written.
+        |segment| {
+            let other = directory();
+            let records = std::fs::read_to_string(segment).unwrap().lines().count();
+            let place = other.path();
+            // Not on this thread, which runs a runtime already.
+            std::thread::scope(|scope| {
+                drop(scope.spawn(|| write(place, records as u64, small_segments())))
+            });
+            let forged = segments(other.path()).remove(0);
+            assert_eq!(
+                std::fs::metadata(&forged).unwrap().len(),
+                std::fs::metadata(segment).unwrap().len()
+            );
+            std::fs::copy(forged, segment).unwrap();
+        },
         |segment| std::fs::write(segment, "").unwrap(),
         |segment| std::fs::remove_file(segment).unwrap(),
         |segment| {
@@ -543,6 +559,7 @@ fn a_full_disk_fails_closed_and_the_log_resumes_when_there_is_room() {
     assert_eq!(count("policy-1000000"), 0);
     assert_eq!(count("policy-2000000"), 1);
     assert_eq!(count("\"kind\":\"recovered\""), 1);
+    assert_eq!(count("\"torn_bytes\":0"), 0);
     assert_eq!(std::fs::read_to_string(full).unwrap().parse::<u64>().unwrap(), report.records - 2);
 }
 
