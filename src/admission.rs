@@ -51,17 +51,10 @@ impl Gate {
 
     /// Whether callers need a key. Without keys, admin routes too are for loopback callers.
     pub fn has_keys(&self) -> bool {
-<<<<<<< HEAD
         !self.keys.is_empty()
     }
 
     /// Finds the caller of a request. Without keys, a token that a client insists on sending is ignored.
-=======
-        todo!()
-    }
-
-    /// Finds the caller of a request.
->>>>>>> api
     ///
     /// # Errors
     /// No key where one is needed, an unknown or revoked one, or a peer that is not loopback while no key exists.
