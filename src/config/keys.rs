@@ -139,6 +139,12 @@ pub const KEYS: &[Key] = &[
     ),
     key("aliases.NAME", "--alias", "–", "Another name of a model, e.g. `gpt-4o: llama`."),
     key(
+        "default_model",
+        "--default-model",
+        "–",
+        "The model that callers get under the name `default`.",
+    ),
+    key(
         "policy",
         "--policy",
         "shipped",
@@ -169,13 +175,37 @@ pub const KEYS: &[Key] = &[
     key(
         "api.body_bytes_max",
         "",
-        "2097152",
+        "4194304",
         "Size of a request body; longer is answered with 413.",
     ),
     key("api.messages_max", "", "2048", "Messages of one request."),
     key("api.text_bytes_max", "", "1048576", "All texts of one request together."),
     key("api.choices_max", "", "8", "Largest `n`."),
-    key("api.tokens_max", "", "32768", "Largest `max_tokens`."),
+    key("api.tokens_max", "", "131072", "Largest `max_tokens`."),
+    key(
+        "api.answer_bytes_max",
+        "",
+        "8388608",
+        "Size of an answer that is collected instead of streamed.",
+    ),
+    key(
+        "api.ready_wait_ms_max",
+        "",
+        "2000",
+        "For the back ends to say that they are ready (`/readyz`).",
+    ),
+    key(
+        "exchange.duration_ms_max",
+        "",
+        "600000",
+        "The longest that one request may take, from its arrival to its last byte.",
+    ),
+    key(
+        "exchange.reader_wait_ms_max",
+        "",
+        "30000",
+        "How long a client that does not read is waited for.",
+    ),
     key("http.request_timeout_ms_max", "", "10000", "For the head of a request to arrive."),
     key(
         "http.keep_alive_ms_max",

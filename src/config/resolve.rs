@@ -14,7 +14,7 @@ use std::path::PathBuf;
 
 use super::origin::Path;
 use super::problem::Problems;
-use super::settings::{Api, Audit, Http, Log, SHIPPED, Settings, Tls};
+use super::settings::{Api, Audit, Exchange, Http, Log, SHIPPED, Settings, Tls};
 use super::sources::Tree;
 use super::written::{self, Written};
 use crate::policy::{Source, Store};
@@ -36,6 +36,7 @@ pub(super) fn resolve(
     let mut resolver = Resolver { tree, environment, problems };
     let (backends, shorthands) = backends::resolve(&mut resolver, &written);
     let aliases = backends::aliases(&mut resolver, &written, &backends);
+    let default_model = backends::default_model(&mut resolver, &written, &backends);
     let listen = written.listen.as_deref();
     let listen = resolver.address("listen", listen).unwrap_or(defaults.listen);
     let settings = Settings {
@@ -44,6 +45,7 @@ pub(super) fn resolve(
         data_dir: resolver.located(&["data_dir"], written.data_dir.unwrap_or(defaults.data_dir)),
         backends,
         aliases,
+        default_model,
         policy: written
             .policy
             .map_or(Source::Shipped, |path| policy_source(&mut resolver, &["policy"], path)),
@@ -52,6 +54,7 @@ pub(super) fn resolve(
         tls: tls(&mut resolver, written.tls),
         limits: written.limits,
         api: api(&mut resolver, &written.api),
+        exchange: exchange(&mut resolver, &written.exchange),
         http: http(&mut resolver, &written.http),
         audit: audit(&mut resolver, &written.audit),
         log: logging(&mut resolver, written.log),
@@ -154,7 +157,7 @@ fn api(resolver: &mut Resolver<'_>, written: &written::Api) -> Api {
         text_bytes_max: resolver.number(
             &["api", "text_bytes_max"],
             written.text_bytes_max,
-            bytes,
+            bytes.clone(),
             defaults.text_bytes_max,
         ),
         choices_max: resolver.number(
@@ -168,6 +171,36 @@ fn api(resolver: &mut Resolver<'_>, written: &written::Api) -> Api {
             written.tokens_max,
             1..=10_000_000,
             defaults.tokens_max,
+        ),
+        answer_bytes_max: resolver.number(
+            &["api", "answer_bytes_max"],
+            written.answer_bytes_max,
+            bytes,
+            defaults.answer_bytes_max,
+        ),
+        ready_wait_ms_max: resolver.number(
+            &["api", "ready_wait_ms_max"],
+            written.ready_wait_ms_max,
+            10..=60_000,
+            defaults.ready_wait_ms_max,
+        ),
+    }
+}
+
+fn exchange(resolver: &mut Resolver<'_>, written: &written::Exchange) -> Exchange {
+    let defaults = Exchange::default();
+    Exchange {
+        duration_ms_max: resolver.number(
+            &["exchange", "duration_ms_max"],
+            written.duration_ms_max,
+            1_000..=MS_MAX,
+            defaults.duration_ms_max,
+        ),
+        reader_wait_ms_max: resolver.number(
+            &["exchange", "reader_wait_ms_max"],
+            written.reader_wait_ms_max,
+            100..=MS_MAX,
+            defaults.reader_wait_ms_max,
         ),
     }
 }

@@ -20,6 +20,9 @@ use crate::telemetry::log::LogFormat;
 /// Stands for the model or the policy that is part of the program, where a path may stand.
 pub const SHIPPED: &str = "shipped";
 
+/// The name under which callers get `default_model`.
+pub const DEFAULT_ALIAS: &str = "default";
+
 /// The name of the shipped demonstration model when nothing else is configured.
 pub const DEMO_BACKEND: &str = "demo-llama";
 
@@ -34,6 +37,8 @@ pub struct Settings {
     pub backends: BTreeMap<String, Backend>,
     /// Other names of back ends. Every target exists.
     pub aliases: BTreeMap<String, String>,
+    /// The model that callers get as `default`; one of `backends`.
+    pub default_model: Option<String>,
     #[serde(serialize_with = "source")]
     pub policy: Source,
     #[serde(serialize_with = "sources")]
@@ -44,6 +49,7 @@ pub struct Settings {
     /// Of callers whose key sets none.
     pub limits: Limits,
     pub api: Api,
+    pub exchange: Exchange,
     pub http: Http,
     pub audit: Audit,
     pub log: Log,
@@ -60,12 +66,14 @@ impl Default for Settings {
             data_dir: PathBuf::from("portcullis-data"),
             backends: BTreeMap::from([(DEMO_BACKEND.to_owned(), demo)]),
             aliases: BTreeMap::new(),
+            default_model: None,
             policy: Source::Shipped,
             policies: BTreeMap::new(),
             unknown_fields: UnknownFields::Refuse,
             tls: None,
             limits: Limits::default(),
             api: Api::default(),
+            exchange: Exchange::default(),
             http: Http::default(),
             audit: Audit::default(),
             log: Log::default(),
@@ -206,16 +214,40 @@ pub struct Api {
     pub choices_max: u32,
     /// The most that a request may ask for per choice.
     pub tokens_max: u32,
+    /// Of an answer that is collected instead of streamed.
+    pub answer_bytes_max: usize,
+    /// For the back ends to say that they are ready.
+    pub ready_wait_ms_max: u64,
 }
 
 impl Default for Api {
     fn default() -> Self {
         Self {
-            body_bytes_max: 2 << 20,
+            body_bytes_max: 4 << 20,
             messages_max: 2048,
             text_bytes_max: 1 << 20,
             choices_max: 8,
-            tokens_max: 32_768,
+            tokens_max: 131_072,
+            answer_bytes_max: 8 << 20,
+            ready_wait_ms_max: 2_000,
+        }
+    }
+}
+
+/// Limits of one exchange.
+#[derive(Debug, Clone, Serialize)]
+pub struct Exchange {
+    pub duration_ms_max: u64,
+    /// How long a client that does not read is waited for.
+    pub reader_wait_ms_max: u64,
+}
+
+impl Default for Exchange {
+    fn default() -> Self {
+        let pipeline = crate::pipeline::Config::default();
+        Self {
+            duration_ms_max: pipeline.exchange_ms_max,
+            reader_wait_ms_max: pipeline.reader_wait_ms_max,
         }
     }
 }

@@ -35,12 +35,14 @@ pub(super) struct Written {
     pub backend_defaults: Backend,
     pub backends: BTreeMap<String, Backend>,
     pub aliases: BTreeMap<String, String>,
+    pub default_model: Option<String>,
     pub policy: Option<PathBuf>,
     pub policies: BTreeMap<String, PathBuf>,
     pub unknown_fields: Option<UnknownFields>,
     pub tls: Tls,
     pub limits: Limits,
     pub api: Api,
+    pub exchange: Exchange,
     pub http: Http,
     pub audit: Audit,
     pub log: Log,
@@ -85,6 +87,15 @@ pub(super) struct Api {
     pub text_bytes_max: Option<u64>,
     pub choices_max: Option<u64>,
     pub tokens_max: Option<u64>,
+    pub answer_bytes_max: Option<u64>,
+    pub ready_wait_ms_max: Option<u64>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Exchange {
+    pub duration_ms_max: Option<u64>,
+    pub reader_wait_ms_max: Option<u64>,
 }
 
 #[derive(Debug, Default, Deserialize)]

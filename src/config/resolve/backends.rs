@@ -10,7 +10,7 @@ use super::backend;
 use super::value::Resolver;
 use crate::config::origin::Path;
 use crate::config::problem::suggest;
-use crate::config::settings::{Backend, DEMO_BACKEND, ModelSource, SHIPPED};
+use crate::config::settings::{Backend, DEFAULT_ALIAS, DEMO_BACKEND, ModelSource, SHIPPED};
 use crate::config::written::{self, Written};
 
 const BACKENDS_MAX: usize = 64;
@@ -117,7 +117,23 @@ fn named(resolver: &mut Resolver<'_>, written: &Written) -> BTreeMap<String, Bac
     backends
 }
 
-/// The aliases whose targets exist.
+/// A configured model under the name [`DEFAULT_ALIAS`].
+pub(super) fn default_model(
+    resolver: &mut Resolver<'_>,
+    written: &Written,
+    backends: &BTreeMap<String, Backend>,
+) -> Option<String> {
+    let name = written.default_model.as_ref()?;
+    need_model(resolver, &["default_model"], name, written, backends);
+    let taken = written.aliases.contains_key(DEFAULT_ALIAS) || backends.contains_key(DEFAULT_ALIAS);
+    if taken {
+        let message = format!("the name `{DEFAULT_ALIAS}` is taken by a model or an alias");
+        resolver.problem(&["default_model"], &message, None);
+    }
+    Some(name.clone())
+}
+
+/// The aliases; their targets exist.
 pub(super) fn aliases(
     resolver: &mut Resolver<'_>,
     written: &Written,
@@ -128,11 +144,22 @@ pub(super) fn aliases(
         if backends.contains_key(alias) {
             resolver.problem(&key, "a model of this name is configured", None);
         }
-        if !backends.contains_key(target) && !written.backends.contains_key(target) {
-            let known: Vec<&str> = backends.keys().map(String::as_str).collect();
-            let message = format!("no model `{target}` is configured");
-            resolver.problem(&key, &message, suggest(target, &known).as_deref());
-        }
+        need_model(resolver, &key, target, written, backends);
     }
     written.aliases.clone()
+}
+
+/// A model whose own settings are wrong counts as configured: one problem is enough.
+fn need_model(
+    resolver: &mut Resolver<'_>,
+    key: &[&str],
+    name: &str,
+    written: &Written,
+    backends: &BTreeMap<String, Backend>,
+) {
+    if !backends.contains_key(name) && !written.backends.contains_key(name) {
+        let known: Vec<&str> = backends.keys().map(String::as_str).collect();
+        let message = format!("no model `{name}` is configured");
+        resolver.problem(key, &message, suggest(name, &known).as_deref());
+    }
 }

@@ -1,0 +1,251 @@
+//! The gateway as `chat` sees it: OpenAI's API, streamed, with the `portcullis` object.
+//!
+//! Messages of errors are what the gateway says; they are for the person at the
+//! terminal.
+
+use std::pin::Pin;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures::{Stream, StreamExt as _, future};
+use reqwest::{RequestBuilder, Response, Url};
+use secrecy::{ExposeSecret as _, SecretString};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use sse_stream::{Sse, SseByteStream};
+
+use super::Turn;
+
+const CONNECT_WAIT: Duration = Duration::from_secs(5);
+/// The longest silence; the gateway sends comments while a model thinks.
+const SILENCE_MAX: Duration = Duration::from_secs(120);
+const ANSWER_BYTES_MAX: usize = 8 << 20;
+
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(super) struct ChatError(String);
+
+#[derive(Debug)]
+pub(super) struct Client {
+    http: reqwest::Client,
+    base: Url,
+    key: Option<SecretString>,
+    pub(super) model: String,
+    max_tokens: Option<u32>,
+    temperature: Option<f32>,
+}
+
+/// An answer on its way.
+pub(super) struct Answer {
+    events: Pin<Box<dyn Stream<Item = Result<Sse, sse_stream::Error>>>>,
+    end: End,
+}
+
+#[derive(Debug)]
+pub(super) enum Part {
+    Text(String),
+    End(End),
+}
+
+/// How an answer ended.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(super) struct End {
+    pub finish_reason: Option<String>,
+    pub decision: Option<Decision>,
+}
+
+/// The part of the `portcullis` object that is shown.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+pub(super) struct Decision {
+    pub decision: String,
+    #[serde(default)]
+    pub outcome: String,
+    pub stage: Option<String>,
+    #[serde(default)]
+    pub categories: Vec<String>,
+}
+
+impl End {
+    /// The policy's words stand in the model's place, or cut it short.
+    pub(super) fn is_refused(&self) -> bool {
+        let replaced = |decision: &Decision| decision.outcome == "policy_replace";
+        self.finish_reason.as_deref() == Some("content_filter")
+            || self.decision.as_ref().is_some_and(replaced)
+    }
+}
+
+#[derive(Debug, Serialize)]
+struct Request<'a> {
+    model: &'a str,
+    messages: &'a [&'a Turn],
+    stream: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    max_tokens: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    temperature: Option<f32>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Chunk {
+    #[serde(default)]
+    choices: Vec<Choice>,
+    portcullis: Option<Decision>,
+    error: Option<Value>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Choice {
+    #[serde(default)]
+    delta: Delta,
+    finish_reason: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+struct Delta {
+    content: Option<String>,
+}
+
+impl Client {
+    pub(super) fn new(
+        base: Url,
+        key: Option<SecretString>,
+        max_tokens: Option<u32>,
+        temperature: Option<f32>,
+    ) -> Result<Self, ChatError> {
+        let mut http =
+            reqwest::Client::builder().connect_timeout(CONNECT_WAIT).read_timeout(SILENCE_MAX);
+        if is_loopback(&base) {
+            // A proxy for the outside must not see what is said on this machine.
+            http = http.no_proxy();
+        }
+        let http = http.build().map_err(|error| ChatError(chain(&error)))?;
+        Ok(Self { http, base, key, model: String::new(), max_tokens, temperature })
+    }
+
+    pub(super) async fn first_model(&self) -> Result<String, ChatError> {
+        let response = self.send(self.http.get(self.address("models"))).await?;
+        let list: Value = response.json().await.map_err(|error| ChatError(chain(&error)))?;
+        let first = list.pointer("/data/0/id").and_then(Value::as_str);
+        first.map(str::to_owned).ok_or_else(|| ChatError("the gateway lists no model".to_owned()))
+    }
+
+    pub(super) async fn ask(&self, turns: &[&Turn]) -> Result<Answer, ChatError> {
+        let body = Request {
+            model: &self.model,
+            messages: turns,
+            stream: true,
+            max_tokens: self.max_tokens,
+            temperature: self.temperature,
+        };
+        let request = self.http.post(self.address("chat/completions")).json(&body);
+        let response = self.send(request).await?;
+        Ok(Answer { events: Box::pin(SseByteStream::new(bounded(response))), end: End::default() })
+    }
+
+    /// The address may be given with or without `/v1`.
+    fn address(&self, path: &str) -> String {
+        let base = self.base.as_str().trim_end_matches('/');
+        let base = base.strip_suffix("/v1").unwrap_or(base);
+        format!("{base}/v1/{path}")
+    }
+
+    async fn send(&self, request: RequestBuilder) -> Result<Response, ChatError> {
+        let request = match &self.key {
+            Some(key) => request.bearer_auth(key.expose_secret()),
+            None => request,
+        };
+        let response = request.send().await.map_err(|error| self.unreachable(&error))?;
+        let status = response.status();
+        if status.is_success() {
+            return Ok(response);
+        }
+        let body: Value = response.json().await.unwrap_or_default();
+        Err(ChatError(match body.get("error") {
+            Some(error) => format!("{} ({status})", in_words(error)),
+            None => format!("the server answered {status}"),
+        }))
+    }
+
+    fn unreachable(&self, error: &reqwest::Error) -> ChatError {
+        if error.is_connect() {
+            let help = "is the gateway running? start it with `portcullis`, or give its --url";
+            ChatError(format!("cannot reach {}: {help}", self.base))
+        } else {
+            ChatError(chain(error))
+        }
+    }
+}
+
+impl Answer {
+    /// The next piece of text; `End` comes once, last.
+    pub(super) async fn next(&mut self) -> Result<Part, ChatError> {
+        loop {
+            let Some(event) = self.events.next().await else {
+                return Err(ChatError("the answer broke off".to_owned()));
+            };
+            let event = event.map_err(|error| ChatError(chain(&error)))?;
+            let Some(data) = event.data else { continue };
+            if data == "[DONE]" {
+                return Ok(Part::End(std::mem::take(&mut self.end)));
+            }
+            if let Some(text) = self.take(&data)? {
+                return Ok(Part::Text(text));
+            }
+        }
+    }
+
+    fn take(&mut self, data: &str) -> Result<Option<String>, ChatError> {
+        let chunk: Chunk = serde_json::from_str(data)
+            .map_err(|_| ChatError("the server sent something else than chunks".to_owned()))?;
+        if let Some(error) = chunk.error {
+            return Err(ChatError(in_words(&error)));
+        }
+        if chunk.portcullis.is_some() {
+            self.end.decision = chunk.portcullis;
+        }
+        let Some(choice) = chunk.choices.into_iter().next() else { return Ok(None) };
+        if choice.finish_reason.is_some() {
+            self.end.finish_reason = choice.finish_reason;
+        }
+        Ok(choice.delta.content.filter(|text| !text.is_empty()))
+    }
+}
+
+fn bounded(response: Response) -> impl Stream<Item = Result<Bytes, reqwest::Error>> {
+    let mut left = ANSWER_BYTES_MAX;
+    response.bytes_stream().take_while(move |bytes| {
+        let length = bytes.as_ref().map_or(0, Bytes::len);
+        let fits = length <= left;
+        left = left.saturating_sub(length);
+        future::ready(fits)
+    })
+}
+
+fn is_loopback(url: &Url) -> bool {
+    match url.host_str() {
+        Some(host) => {
+            let address = host.trim_matches(['[', ']']).parse::<std::net::IpAddr>();
+            host == "localhost" || address.is_ok_and(|address| address.is_loopback())
+        }
+        None => false,
+    }
+}
+
+fn in_words(error: &Value) -> String {
+    let field = |name| error.get(name).and_then(Value::as_str);
+    match (field("message"), field("code")) {
+        (Some(message), Some(code)) => format!("{message} [{code}]"),
+        (Some(message), None) => message.to_owned(),
+        (None, _) => "the gateway reports an error without a message".to_owned(),
+    }
+}
+
+fn chain(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        text = format!("{text}: {error}");
+        source = error.source();
+    }
+    text
+}
