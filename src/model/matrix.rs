@@ -223,8 +223,7 @@ mod tests {
     fn error_of(dtype: GgmlDType, tokens: usize) -> f32 {
         let table = QTensor::quantize(&noise(ROWS, COLUMNS, 1), dtype).unwrap();
         let weights = table.dequantize(&Device::Cpu).unwrap();
-        let matrix =
-            Matrix::new(dtype, ROWS, COLUMNS, stored(&table.data().unwrap())).unwrap();
+        let matrix = Matrix::new(dtype, ROWS, COLUMNS, stored(&table.data().unwrap())).unwrap();
         let ids = [3, 0, 47];
         let picked = matrix.rows_at(&ids).unwrap();
         let expected = weights.index_select(&Tensor::new(&ids, &Device::Cpu).unwrap(), 0).unwrap();
