@@ -32,6 +32,7 @@ mod image;
 mod llama;
 mod matrix;
 mod sampler;
+mod threads;
 mod tokenizer;
 
 pub use cache::Sequence;
@@ -40,6 +41,7 @@ pub use checkpoint::TensorSummary;
 pub use decoder::TextDecoder;
 pub use error::ModelError;
 pub use sampler::{Drawn, Sampler};
+pub use threads::configure_threads;
 pub use tokenizer::Tokenizer;
 
 use checkpoint::Checkpoint;

@@ -53,17 +53,20 @@ fn a_gguf_file_cut_short_anywhere_is_refused() {
 fn a_gguf_header_with_any_byte_changed_never_panics() {
     let directory = tempfile::tempdir().unwrap();
     let bytes = std::fs::read(checkpoint("gguf-q4_0.gguf")).unwrap();
-    let header = 900;
-    let tensors = 12_500..14_000;
+    let tensors = bytes.windows(10).position(|window| window == b"token_embd").unwrap();
     let mut refused = 0;
-    for at in (0..header).step_by(3).chain(tensors.step_by(11)) {
-        for value in [0x00, 0xFF, 0x80] {
+    let mut tried = 0;
+    for at in (0..700).step_by(7).chain((tensors..tensors + 1_200).step_by(13)) {
+        for value in [0x00, 0xFF] {
             let mut changed = bytes.clone();
             changed[at] = value;
+            tried += 1;
             refused += usize::from(open_gguf(directory.path(), &changed).is_err());
         }
     }
-    assert!(refused > 300, "{refused}");
+    // The rest changed a name, a zero, or a number within its range.
+    println!("{refused} of {tried} refused");
+    assert!(refused > tried / 3, "{refused} of {tried}");
 }
 
 #[test]
@@ -99,7 +102,7 @@ fn metadata_that_contradicts_the_tensors_is_named() {
         ("llama.block_count", u32(1), "which Llama 2 does not use"),
         ("llama.block_count", u32(u32::MAX), "number of layers"),
         ("llama.embedding_length", u32(64), "rotates"),
-        ("llama.attention.head_count", u32(0), "head_count"),
+        ("llama.attention.head_count", u32(0), "rotates"),
         ("llama.attention.head_count_kv", u32(3), "share"),
         ("llama.attention.head_count_kv", u32(2), "attn_k.weight"),
         ("llama.feed_forward_length", u32(97), "ffn_gate.weight"),

@@ -10,7 +10,7 @@ use super::fixtures::read;
 
 /// Where the best token leads the second by less (in logits) along the way, engines may differ,
 /// since ours rounds activations to 8 bits.
-const LEAD_MIN: f64 = 0.5;
+const LEAD_MIN: f64 = 0.1;
 
 #[derive(Debug, Deserialize)]
 struct Samples {

@@ -78,7 +78,8 @@ fn penalties_and_bias_move_the_choice() {
     assert_eq!(draw_many(&model, &presence, 0, 4), [300, 301, 302, 300]);
     let frequency = Sampling { frequency_penalty: 0.4, ..greedy.clone() };
     assert_eq!(draw_many(&model, &frequency, 0, 3), [300, 300, 301]);
-    let repetition = Sampling { repetition_penalty: 1e6, ..greedy.clone() };
+    let repetition =
+        Sampling { repetition_penalty: 10.0, logit_bias: vec![(301, 0.1)], ..greedy.clone() };
     assert_eq!(draw_many(&model, &repetition, 0, 2), [300, 301]);
     let bias = Sampling { logit_bias: vec![(300, -100.0), (40, 100.0)], ..greedy.clone() };
     assert_eq!(draw_many(&model, &bias, 0, 1), [40]);
