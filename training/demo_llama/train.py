@@ -134,6 +134,8 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=600)
     parser.add_argument("--layers", type=int, default=6)
     parser.add_argument("--lr", type=float, default=3e-3)
+    parser.add_argument("--restart-at", type=int, default=0, help="the step at which the learning rate's schedule begins (again)")
+    parser.add_argument("--warmup", type=int, default=60)
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--from-step", type=int, default=0, help="the step at which this corpus takes over from the one before")
@@ -174,7 +176,7 @@ def main() -> None:
         hidden = model.model(ids, use_cache=False).last_hidden_state.flatten(0, 1)[wanted]
         loss = F.cross_entropy(model.lm_head(hidden).float(), labels.flatten()[wanted])
         loss.backward()
-        rate = learning_rate(step, args.steps, 60, args.lr)
+        rate = learning_rate(step - args.restart_at, args.steps - args.restart_at, args.warmup, args.lr)
         with torch.no_grad():
             for name, master in masters.items():
                 master.grad = parameters[name].grad.float()
