@@ -87,6 +87,11 @@ pub enum Denied {
     NotAdmin,
     #[error("the limit of {what} per minute is used up")]
     RateLimited { what: &'static str, retry_after: Duration },
+    /// Waiting does not help.
+    #[error(
+        "this request may use {tokens} tokens, more than the {per_minute} per minute that the key allows"
+    )]
+    TooManyTokens { tokens: u32, per_minute: u32 },
     #[error("as many requests as this key may run at once are running")]
     TooManyConcurrent,
 }
