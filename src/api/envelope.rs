@@ -96,12 +96,10 @@ impl Envelope {
     }
 
     /// The chunk after the last choice, with the token counts.
-    pub(crate) fn usage_chunk(&self, usage: Usage, portcullis: Extension) -> Option<String> {
+    pub(crate) fn usage_chunk(&self, usage: Usage) -> Option<String> {
         match self.form.endpoint {
-            Endpoint::ChatCompletions => {
-                json(&self.chat_chunk(Vec::new(), Some(usage), Some(portcullis)))
-            }
-            _ => json(&self.text_chunk(Vec::new(), Some(usage), Some(portcullis))),
+            Endpoint::ChatCompletions => json(&self.chat_chunk(Vec::new(), Some(usage), None)),
+            _ => json(&self.text_chunk(Vec::new(), Some(usage), None)),
         }
     }
 

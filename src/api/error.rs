@@ -72,7 +72,16 @@ struct Face {
     code: &'static str,
     param: Option<String>,
     message: String,
-    retry_after: Option<Duration>,
+    retry: Retry,
+}
+
+/// Whether trying again makes sense; SDKs follow it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Retry {
+    /// As the status code says.
+    Default,
+    After(Duration),
+    Never,
 }
 
 /// Marks a response to a request that never became an exchange, for the metrics.
@@ -175,12 +184,12 @@ impl Face {
             code,
             param: None,
             message: message.to_owned(),
-            retry_after: None,
+            retry: Retry::Default,
         }
     }
 
     fn retry(mut self, after: Duration) -> Self {
-        self.retry_after = Some(after.max(RETRY_AFTER_MIN));
+        self.retry = Retry::After(after.max(RETRY_AFTER_MIN));
         self
     }
 }
@@ -196,6 +205,10 @@ fn of_denied(denied: &Denied) -> Face {
         Denied::RateLimited { retry_after, .. } => {
             Face::new(429, RATE_LIMIT, "rate_limit_exceeded", &message).retry(*retry_after)
         }
+        Denied::TooManyTokens { .. } => Face {
+            retry: Retry::Never,
+            ..Face::new(429, RATE_LIMIT, "request_above_rate_limit", &message)
+        },
         Denied::TooManyConcurrent => {
             Face::new(429, RATE_LIMIT, "concurrency_limit_exceeded", &message)
                 .retry(RETRY_AFTER_MIN)
@@ -328,9 +341,15 @@ impl ResponseError for ApiError {
     fn error_response(&self) -> HttpResponse {
         let face = self.face();
         let mut response = HttpResponse::build(face.status);
-        if let Some(after) = face.retry_after {
-            let seconds = after.as_secs() + u64::from(after.subsec_nanos() > 0);
-            response.insert_header((header::RETRY_AFTER, seconds));
+        match face.retry {
+            Retry::Default => {}
+            Retry::After(after) => {
+                let seconds = after.as_secs() + u64::from(after.subsec_nanos() > 0);
+                response.insert_header((header::RETRY_AFTER, seconds));
+            }
+            Retry::Never => {
+                response.insert_header((headers::SHOULD_RETRY, "false"));
+            }
         }
         if face.status == StatusCode::UNAUTHORIZED {
             response.insert_header((header::WWW_AUTHENTICATE, "Bearer"));
@@ -342,9 +361,7 @@ impl ResponseError for ApiError {
         let rejected = Rejected(face.code);
         let mut response = response.json(self.body_of(face));
         // Exchanges, failed ones too, are counted by the pipeline.
-        if self.decided.is_none()
-            && !matches!(self.kind, Kind::Failed(_, outcome) if outcome != Outcome::InvalidRequest)
-        {
+        if self.decided.is_none() {
             response.extensions_mut().insert(rejected);
         }
         response

@@ -24,8 +24,6 @@ pub(crate) use check::Checker;
 pub use check::Unknown;
 pub(crate) use openapi::schema;
 use shared::CHOICES_MAX;
-#[cfg(test)]
-pub(crate) use table::markdown;
 
 /// One field of a request object.
 #[derive(Debug)]

@@ -18,6 +18,9 @@ pub(crate) const STRIPPED: &str = "x-portcullis-stripped-fields";
 /// A fresh identifier for every response.
 pub(crate) const REQUEST_ID: &str = "x-request-id";
 
+/// `false` where a client would try in vain; the official SDKs obey it.
+pub(crate) const SHOULD_RETRY: &str = "x-should-retry";
+
 /// Adds what is said of a decision.
 pub(crate) fn decision(response: &mut HttpResponseBuilder, notice: &Notice) {
     response.insert_header((DECISION, notice.decision.to_string()));

@@ -206,7 +206,7 @@ impl Frames {
         }
         if self.envelope.form.usage_wanted {
             let usage = usage.unwrap_or_default();
-            event(self.envelope.usage_chunk(usage, decided.extension.clone()), events);
+            event(self.envelope.usage_chunk(usage), events);
         }
         event(Some(DONE.to_owned()), events);
     }

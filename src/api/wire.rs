@@ -87,3 +87,6 @@ fn typed<'v, T: serde::Deserialize<'v>>(body: &'v serde_json::Value) -> Result<T
         Invalid::body(code::TYPE, "the request body does not have the published form".to_owned())
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,11 +4,11 @@
 use super::{Constant, Field, Range, Shape};
 
 /// Bound of the `n` field; the configuration may set a lower one.
-pub(super) const CHOICES_MAX: i64 = 64;
+pub(super) const CHOICES_MAX: i64 = 128;
 /// Bound of the token limits; the configuration may set a lower one.
-pub(super) const TOKENS_MAX: i64 = 1 << 24;
+pub(super) const TOKENS_MAX: i64 = 10_000_000;
 /// Bound of the list of messages; the configuration may set a lower one.
-pub(super) const MESSAGES_MAX: usize = 1 << 16;
+pub(super) const MESSAGES_MAX: usize = 1_000_000;
 /// Texts that may end a choice (OpenAI's own bound).
 pub(super) const STOPS_MAX: usize = 4;
 

@@ -66,3 +66,114 @@ impl fmt::Display for Constant {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fmt::Write as _;
+    use std::fs;
+    use std::path::Path;
+
+    use crate::api::fields::{self, Decision, Field, Shape};
+    use crate::domain::Endpoint;
+
+    /// The rows of one endpoint, as docs/API.md has them.
+    fn markdown(endpoint: Endpoint) -> String {
+        let mut rows = "| field | decision | accepted | why |\n|---|---|---|---|\n".to_owned();
+        object("", fields::of(endpoint), &mut rows);
+        rows
+    }
+
+    fn object(path: &str, list: &[Field], rows: &mut String) {
+        for field in list {
+            let path = format!("{path}{}", field.name);
+            let (decision, why) = match field.decision {
+                Decision::Guarded(why) => ("guarded", why),
+                Decision::Constrained(why) => ("constrained", why),
+                Decision::Harmless(why) => ("harmless", why),
+            };
+            let required = if field.required { " (required)" } else { "" };
+            let accepted = field.shape.describe();
+            writeln!(rows, "| `{path}`{required} | {decision} | {accepted} | {why} |").unwrap();
+            inner(&path, &field.shape, rows);
+        }
+    }
+
+    fn inner(path: &str, shape: &Shape, rows: &mut String) {
+        match shape {
+            Shape::Object(fields) => object(&format!("{path}."), fields, rows),
+            Shape::List { of, .. } => inner(&format!("{path}[]"), of, rows),
+            Shape::Either(alternatives) => {
+                for alternative in *alternatives {
+                    inner(path, alternative, rows);
+                }
+            }
+            Shape::Variants { tag, of } => {
+                for variant in *of {
+                    let path = format!("{path}({tag}={})", variant.name);
+                    match variant.accepts {
+                        Ok(fields) => object(&format!("{path}."), fields, rows),
+                        Err(why) => {
+                            writeln!(rows, "| `{path}` | constrained | refused | {why} |").unwrap();
+                        }
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Run with `PORTCULLIS_BLESS=1` to write the tables after a change.
+    #[test]
+    fn the_documentation_has_the_table_of_the_code() {
+        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/API.md");
+        let mut text = fs::read_to_string(&file).unwrap();
+        for endpoint in Endpoint::ALL {
+            let name = endpoint.name();
+            let (begin, end) = (format!("<!-- fields: {name} -->\n"), "<!-- end of fields -->");
+            let from = text.find(&begin).unwrap() + begin.len();
+            let to = from + text[from..].find(end).unwrap();
+            let table = markdown(*endpoint);
+            if std::env::var_os("PORTCULLIS_BLESS").is_some() {
+                text.replace_range(from..to, &table);
+            } else {
+                assert_eq!(&text[from..to], table, "{name}: run the test with PORTCULLIS_BLESS=1");
+            }
+        }
+        if std::env::var_os("PORTCULLIS_BLESS").is_some() {
+            fs::write(file, text).unwrap();
+        }
+    }
+
+    /// The request fields of OpenAI's Python package 3.54.
+    const PUBLISHED: &[(Endpoint, &str)] = &[
+        (
+            Endpoint::ChatCompletions,
+            "messages model audio frequency_penalty function_call functions logit_bias logprobs \
+             max_completion_tokens max_tokens metadata modalities moderation n \
+             parallel_tool_calls prediction presence_penalty prompt_cache_key \
+             prompt_cache_options prompt_cache_retention reasoning_effort response_format \
+             safety_identifier seed service_tier stop store stream stream_options temperature \
+             tool_choice tools top_logprobs top_p user verbosity web_search_options",
+        ),
+        (
+            Endpoint::Completions,
+            "model prompt best_of echo frequency_penalty logit_bias logprobs max_tokens n \
+             presence_penalty seed stop stream stream_options suffix temperature top_p user",
+        ),
+        (Endpoint::Moderations, "input model"),
+    ];
+
+    #[test]
+    fn every_published_field_has_one_decision() {
+        for (endpoint, published) in PUBLISHED {
+            let mut ours: Vec<_> = fields::of(*endpoint).iter().map(|field| field.name).collect();
+            for name in published.split_whitespace() {
+                assert!(ours.contains(&name), "{endpoint:?}: `{name}` has no decision");
+            }
+            let count = ours.len();
+            ours.sort_unstable();
+            ours.dedup();
+            assert_eq!(ours.len(), count, "{endpoint:?}: a field has two decisions");
+        }
+    }
+}

@@ -171,7 +171,7 @@ pub(crate) struct ChatChunk {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Usage>)]
     pub usage: Option<Option<Usage>>,
-    /// On the last chunk.
+    /// On the chunk that ends the last choice.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub portcullis: Option<Extension>,
 }

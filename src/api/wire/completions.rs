@@ -61,7 +61,7 @@ pub(crate) struct Completion {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Usage>)]
     pub usage: Option<Option<Usage>>,
-    /// In a stream: on the last chunk.
+    /// In a stream: on the chunk that ends the last choice.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub portcullis: Option<Extension>,
 }
