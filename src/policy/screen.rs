@@ -13,7 +13,7 @@ use super::engine::{Engine, block_end};
 use super::evidence::Evidence;
 use super::{Segment, Step};
 use crate::detect::{Hit, Pass, back_by_chars};
-use crate::domain::{Action, Finding, Place, Stage, Unjudged, UnjudgedReason, Verdict};
+use crate::domain::{Action, Category, Finding, Place, Stage, Unjudged, UnjudgedReason, Verdict};
 use crate::text::Canonical;
 
 /// Text that was decided is forgotten in chunks, not on every piece.
@@ -114,6 +114,13 @@ impl Screen {
         }
         self.phase = Phase::Over;
         step
+    }
+
+    /// The category that stopped the answer, if one did.
+    pub fn decisive(&self) -> Option<Category> {
+        let engine = &self.engine;
+        let scores = self.evidence.scores(|category, stage| engine.decision(category, stage));
+        scores.first().filter(|first| first.action.stops()).map(|first| first.category)
     }
 
     /// Characters that wait for a verdict.
