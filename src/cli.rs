@@ -14,6 +14,7 @@ pub mod config;
 pub mod flags;
 pub mod keys;
 pub mod model;
+pub mod policy;
 pub mod serve;
 
 /// A wrong command line, or settings that cannot be used.
@@ -38,6 +39,9 @@ enum Command {
     /// Look at the settings
     #[command(subcommand)]
     Config(config::ConfigCommand),
+    /// Check, test and explain policies
+    #[command(subcommand)]
+    Policy(policy::PolicyCommand),
     /// Look into a checkpoint: card, tokens, log-probabilities
     #[command(subcommand)]
     Model(model::ModelCommand),
@@ -60,6 +64,7 @@ pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Serve(args) => serve::run(*args),
         Command::Chat(args) => chat::run(args),
         Command::Config(command) => config::run(command),
+        Command::Policy(command) => policy::run(command),
         Command::Model(command) => model::run(command),
         Command::Audit(command) => audit::run(command),
         Command::Keys(command) => keys::run(command),
