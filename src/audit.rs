@@ -152,7 +152,7 @@ impl Ledger {
             .await
             .map_err(|_| self.refusal())?;
         let (reply, receipt) = oneshot::channel();
-        let job = Job { entry, reply, _waiting: waiting, _bytes: bytes };
+        let job = Job { entry, waiting, bytes, reply };
         self.queue.send(Message::Append(job)).await.map_err(|_| self.refusal())?;
         receipt.await.map_err(|_| self.refusal())
     }
@@ -194,6 +194,8 @@ impl Ledger {
     }
 
     fn refusal(&self) -> AuditError {
-        AuditError::unwritable(self.state.failure().as_deref().unwrap_or("its writer is gone"))
+        AuditError::unwritable(
+            self.state.failure().as_deref().unwrap_or("the writer refused the record, or is gone"),
+        )
     }
 }

@@ -8,9 +8,13 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory as _, Parser, Subcommand};
 
+pub mod audit;
 pub mod chat;
 pub mod config;
 pub mod flags;
+pub mod keys;
+pub mod model;
+pub mod policy;
 pub mod serve;
 
 /// A wrong command line, or settings that cannot be used.
@@ -35,6 +39,18 @@ enum Command {
     /// Look at the settings
     #[command(subcommand)]
     Config(config::ConfigCommand),
+    /// Check, test and explain policies
+    #[command(subcommand)]
+    Policy(policy::PolicyCommand),
+    /// Look into a checkpoint: card, tokens, log-probabilities
+    #[command(subcommand)]
+    Model(model::ModelCommand),
+    /// Check and read the audit log
+    #[command(subcommand)]
+    Audit(audit::AuditCommand),
+    /// Make, list and revoke API keys
+    #[command(subcommand)]
+    Keys(keys::KeysCommand),
     /// Print a completion script for a shell
     Completions { shell: clap_complete::Shell },
 }
@@ -48,6 +64,10 @@ pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Serve(args) => serve::run(*args),
         Command::Chat(args) => chat::run(args),
         Command::Config(command) => config::run(command),
+        Command::Policy(command) => policy::run(command),
+        Command::Model(command) => model::run(command),
+        Command::Audit(command) => audit::run(command),
+        Command::Keys(command) => keys::run(command),
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "portcullis", &mut script);

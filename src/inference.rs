@@ -1,4 +1,4 @@
-//! Runs a permitted prompt on a back end and streams what comes back. SKELETON.
+//! Runs a permitted prompt on a back end and streams what comes back.
 //!
 //! Knows nothing of policies or HTTP servers; `pipeline::generate` is its only caller.
 
@@ -15,6 +15,8 @@ use tokio::sync::mpsc;
 
 use crate::domain::{Digest, GenerationEvent, GenerationRequest, Permitted};
 
+mod anchor;
+pub mod embedded;
 pub mod scripted;
 
 /// Something that continues a prompt.
@@ -134,6 +136,27 @@ impl InferenceError {
         mut self,
         source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
     ) -> Self {
+        self.source = Some(source.into());
+        self
+    }
+}
+
+/// A back end could not be set up. For the operator: names the setting, never a secret.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot start the back end `{name}`: {reason}")]
+pub struct StartError {
+    name: Arc<str>,
+    reason: String,
+    #[source]
+    source: Option<Box<dyn std::error::Error + Send + Sync>>,
+}
+
+impl StartError {
+    fn new(name: &Arc<str>, reason: impl Into<String>) -> Self {
+        Self { name: Arc::clone(name), reason: reason.into(), source: None }
+    }
+
+    fn because(mut self, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         self.source = Some(source.into());
         self
     }

@@ -14,6 +14,11 @@
 //! define; lower ones may use higher ones, never the other way round
 //! (`tests/architecture.rs`). Start with [`pipeline`].
 
+#![cfg_attr(
+    test,
+    allow(clippy::string_slice, reason = "a test may panic; clippy.toml covers the other lints")
+)]
+
 pub mod domain;
 pub mod text;
 

@@ -32,6 +32,7 @@ mod image;
 mod llama;
 mod matrix;
 mod sampler;
+mod threads;
 mod tokenizer;
 
 pub use cache::Sequence;
@@ -40,10 +41,11 @@ pub use checkpoint::TensorSummary;
 pub use decoder::TextDecoder;
 pub use error::ModelError;
 pub use sampler::{Drawn, Sampler};
+pub use threads::configure_threads;
+pub use tokenizer::Tokenizer;
 
 use checkpoint::Checkpoint;
 use llama::Llama;
-use tokenizer::Tokenizer;
 
 /// A checkpoint in memory, ready to run. Immutable; share it by `Arc`.
 #[derive(Debug)]
@@ -191,17 +193,8 @@ impl Model {
         self.card.context_tokens.saturating_sub(reserve_tokens)
     }
 
-    /// The ids of `text` as the tokenizer has them, without BOS; control tokens never occur.
-    ///
-    /// # Errors
-    /// When the tokenizer fails.
-    pub fn tokenize(&self, text: &str) -> Result<Vec<u32>, ModelError> {
-        self.tokenizer.encode(text)
-    }
-
-    /// The id that begins a sequence.
-    pub const fn beginning_of_sequence(&self) -> u32 {
-        self.tokenizer.bos()
+    pub const fn tokenizer(&self) -> &Tokenizer {
+        &self.tokenizer
     }
 
     /// An empty sequence with its KV cache for `capacity_tokens`, at most the context. The cache

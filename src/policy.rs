@@ -1,16 +1,33 @@
-//! YAML in, an immutable engine out. SKELETON.
+//! YAML in, an immutable engine out.
+//!
+//! A policy is written ([`document`]), compiled ([`compile`], which reports
+//! every mistake at once) into an [`Engine`], and put in force by the
+//! [`Store`]. The engine judges whole texts; a [`Screen`] judges one that is
+//! still being written. No HTTP, no model, no log: the pipeline acts on the
+//! verdicts, `cli` checks and tests policies.
 
-use std::borrow::Cow;
-use std::collections::BTreeMap;
+mod compile;
+mod document;
+mod engine;
+mod evidence;
+mod problem;
+mod screen;
+mod spec;
+mod store;
+
+pub mod cases;
+pub mod watch;
+
 use std::ops::Range;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
-use crate::domain::{Action, Category, Digest, Place, Role, Stage, Verdict};
+use crate::domain::{Action, Digest, Place, Role};
 
-/// A compiled policy. Pure: no I/O, no clock. Share it by `Arc`.
-#[derive(Debug)]
-pub struct Engine {}
+pub use compile::Compiled;
+pub use engine::Engine;
+pub use screen::Screen;
+pub use store::Store;
 
 /// A text to judge.
 #[derive(Debug, Clone, Copy)]
@@ -44,70 +61,6 @@ pub struct Disclosure {
     pub first_turn: Option<Arc<str>>,
 }
 
-impl Engine {
-    pub fn name(&self) -> &str {
-        todo!()
-    }
-
-    pub fn version(&self) -> &str {
-        todo!()
-    }
-
-    /// SHA-256 over the canonical form of everything that was compiled.
-    pub fn digest(&self) -> Digest {
-        todo!()
-    }
-
-    /// Judges all texts of one stage together.
-    pub fn judge(&self, _stage: Stage, _texts: &[Judged<'_>]) -> Verdict {
-        todo!()
-    }
-
-    /// The text with the spans of `verdict` in `place` masked, where their categories say redact.
-    pub fn redact<'t>(&self, _text: &'t str, _place: Place, _verdict: &Verdict) -> Cow<'t, str> {
-        todo!()
-    }
-
-    /// Control markers of the chat form made harmless, to a fixed point.
-    pub fn neutralise<'t>(&self, _text: &'t str) -> Cow<'t, str> {
-        todo!()
-    }
-
-    /// The incremental judge of one choice.
-    pub fn screen(self: &Arc<Self>, _choice: u32) -> Screen {
-        todo!()
-    }
-
-    pub fn reply(&self, _category: Option<Category>) -> Reply {
-        todo!()
-    }
-
-    /// Whether matched text of this category may stand in the log.
-    pub fn stores_text(&self, _category: Category) -> bool {
-        todo!()
-    }
-
-    pub fn disclosure(&self) -> &Disclosure {
-        todo!()
-    }
-
-    /// Text that the policy puts before the caller's system text.
-    pub fn system_text(&self) -> Option<&str> {
-        todo!()
-    }
-
-    /// Action and threshold per category and stage, for reports and the system card.
-    pub fn decision_for(&self, _category: Category, _stage: Stage) -> (Action, f32) {
-        todo!()
-    }
-}
-
-/// Judges one answer while it is written and holds back what is undecided.
-///
-/// INVARIANT: what `push` and `finish` release, concatenated, does not depend on how the answer was cut.
-#[derive(Debug)]
-pub struct Screen {}
-
 /// What may go out now.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Step {
@@ -125,40 +78,6 @@ pub struct Segment {
     pub masked: bool,
 }
 
-impl Screen {
-    pub fn push(&mut self, _piece: &str) -> Step {
-        todo!()
-    }
-
-    pub fn finish(&mut self) -> Step {
-        todo!()
-    }
-
-    /// Characters that wait for a verdict.
-    pub fn held_chars(&self) -> usize {
-        todo!()
-    }
-
-    /// True when `alternative` right after the original byte offset `at` would complete a finding that stops or masks.
-    pub fn would_find(&self, _at: usize, _alternative: &str) -> bool {
-        todo!()
-    }
-
-    /// The category that stopped the answer, if one did.
-    pub fn decisive(&self) -> Option<Category> {
-        todo!()
-    }
-
-    /// The matched original text, for categories whose text the policy stores.
-    pub fn stored(&self) -> Vec<String> {
-        todo!()
-    }
-
-    pub fn verdict(self) -> Verdict {
-        todo!()
-    }
-}
-
 /// All problems of a policy file, rendered with file, line, snippet and help.
 #[derive(Debug, thiserror::Error)]
 #[error("{report}")]
@@ -166,10 +85,6 @@ pub struct PolicyError {
     pub count: usize,
     pub report: String,
 }
-
-/// The policies in force, by name; swapped atomically on reload.
-#[derive(Debug)]
-pub struct Store {}
 
 /// What a reload did to one policy.
 #[derive(Debug)]
@@ -187,37 +102,26 @@ pub enum Source {
     File(PathBuf),
 }
 
-impl Store {
-    /// The name of the policy that judges callers without one of their own.
-    pub const DEFAULT: &'static str = "default";
-
-    /// Loads all; `sources` must contain [`Store::DEFAULT`].
-    pub fn load(_sources: BTreeMap<String, Source>) -> Result<Self, PolicyError> {
-        todo!()
-    }
-
-    /// The engine for a caller's policy name; `None` when no such policy is configured.
-    pub fn engine(&self, _name: Option<&str>) -> Option<Arc<Engine>> {
-        todo!()
-    }
-
-    pub fn all(&self) -> Vec<(String, Arc<Engine>)> {
-        todo!()
-    }
-
-    /// Reads every file again; keeps the old policy where the new one is broken.
-    pub fn reload(&self) -> Vec<(String, Reload)> {
-        todo!()
-    }
-
-    /// The files to watch.
-    pub fn files(&self) -> Vec<PathBuf> {
-        todo!()
-    }
+/// Loads and compiles one policy.
+///
+/// # Errors
+/// Every problem of the file, rendered for the person who wrote it.
+pub fn load(source: &Source) -> Result<Engine, PolicyError> {
+    check(source).map(|compiled| compiled.engine)
 }
 
-/// Loads and compiles one policy.
-pub fn load(_source: &Source) -> Result<Engine, PolicyError> {
-    let _: Option<&Path> = None;
-    todo!()
+/// Like [`load`], with the warnings.
+///
+/// # Errors
+/// As for [`load`].
+pub fn check(source: &Source) -> Result<Compiled, PolicyError> {
+    store::compile_source(source)
+}
+
+/// Compiles the text of a policy; `file` is its name in messages.
+///
+/// # Errors
+/// As for [`load`].
+pub fn compile_text(file: &str, text: &str) -> Result<Compiled, PolicyError> {
+    compile::compile(file, text)
 }

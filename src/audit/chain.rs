@@ -244,4 +244,17 @@ mod tests {
         }
         after_first.clone().follow(&second).unwrap();
     }
+
+    proptest::proptest! {
+        #[test]
+        fn whatever_stands_in_a_line_is_refused_not_believed(
+            line in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..200),
+            nesting in 0_usize..2000,
+        ) {
+            let mut head = Head::genesis();
+            proptest::prop_assert!(head.follow(&line).is_err());
+            proptest::prop_assert!(head.follow("[".repeat(nesting).as_bytes()).is_err());
+            proptest::prop_assert_eq!(head, Head::genesis());
+        }
+    }
 }

@@ -9,6 +9,7 @@
 //! Knows no queue and no thread. Called by `writer`.
 
 use std::fs::DirBuilder;
+use std::io;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
@@ -18,7 +19,7 @@ use crate::audit::chain::Head;
 use crate::audit::lock::Lock;
 use crate::audit::record;
 use crate::audit::recover::{self, End};
-use crate::audit::segment::Growing;
+use crate::audit::segment::{self, Growing};
 use crate::audit::{AuditError, Entry, Receipt, Recovery};
 
 #[derive(Debug)]
@@ -40,9 +41,10 @@ impl Log {
         directory: &Path,
         segment_bytes_max: u64,
     ) -> Result<(Self, Recovery), AuditError> {
-        DirBuilder::new().recursive(true).mode(0o700).create(directory).map_err(AuditError::io(
-            format!("cannot create the audit log's directory `{}`", directory.display()),
-        ))?;
+        create_directory(directory).map_err(AuditError::io(format!(
+            "cannot create the audit log's directory `{}`",
+            directory.display()
+        )))?;
         let lock = Lock::acquire(directory)
             .map_err(AuditError::io(format!(
                 "cannot lock the audit log in `{}`",
@@ -139,6 +141,24 @@ impl Log {
         let entry = record::encode(Entry::Recovered { torn_bytes: self.cut_bytes })?;
         self.commit([entry.as_slice()]).1
     }
+}
+
+/// Makes the directory, for its owner only. A power failure must not take a new
+/// log's directory away, so its name and its parent's are made durable as well.
+fn create_directory(directory: &Path) -> io::Result<()> {
+    if directory.is_dir() {
+        return Ok(());
+    }
+    DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
+    for parent in directory.ancestors().skip(1).take(2) {
+        let parent = if parent.as_os_str().is_empty() { Path::new(".") } else { parent };
+        match segment::sync_directory(parent) {
+            // Above the data directory we may enter without being allowed to look.
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {}
+            result => result?,
+        }
+    }
+    Ok(())
 }
 
 /// Records that go to disk together.

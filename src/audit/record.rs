@@ -1,5 +1,5 @@
 //! What a record says, and how it becomes bytes. The envelope (sequence, time,
-//! hash of the record before) is the chain's.
+//! hash of the record before) is the chain's. Scores are kept to 4 decimals.
 //!
 //! Knows no file. Made by `pipeline`, `policy`'s watcher and `app`; encoded by
 //! [`Ledger::append`](crate::audit::Ledger::append).

@@ -6,7 +6,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 /// A record with its newline is never longer.
@@ -119,11 +119,17 @@ impl Growing {
         Ok((Self { segment, file, durable_bytes: bytes }, excess))
     }
 
-    /// Writes whole lines; they are on disk when this returns.
+    /// Writes whole lines; they are on disk, and nothing else is, when this returns.
     pub(super) fn append(&mut self, lines: &[u8]) -> io::Result<()> {
         self.file.write_all(lines)?;
         self.file.sync_data()?;
-        self.durable_bytes = self.durable_bytes.saturating_add(lines.len() as u64);
+        let bytes = self.durable_bytes.saturating_add(lines.len() as u64);
+        // The lock keeps out whoever asks for it; a log rotator or an editor does not.
+        let file = self.file.metadata()?;
+        if file.nlink() == 0 || file.len() != bytes {
+            return Err(io::Error::other("somebody else removed or changed the segment"));
+        }
+        self.durable_bytes = bytes;
         Ok(())
     }
 

@@ -39,10 +39,11 @@ pub(super) enum Message {
 pub(super) struct Job {
     /// Canonical JSON.
     pub(super) entry: Vec<u8>,
-    pub(super) reply: oneshot::Sender<Receipt>,
-    pub(super) _waiting: Waiting,
+    pub(super) waiting: Waiting,
     /// The record's share of the bytes that may wait.
-    pub(super) _bytes: OwnedSemaphorePermit,
+    pub(super) bytes: OwnedSemaphorePermit,
+    // Last, so that a job that is dropped has stopped waiting when its appender learns of it.
+    pub(super) reply: oneshot::Sender<Receipt>,
 }
 
 /// Counts a record as waiting, until dropped.
@@ -180,6 +181,7 @@ impl Writer {
         self.state.commit_ends();
         self.note(&result);
         for (job, receipt) in jobs.into_iter().zip(receipts) {
+            drop((job.waiting, job.bytes));
             // Whoever waited may have gone; the record stands.
             let _ = job.reply.send(receipt);
         }

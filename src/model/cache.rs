@@ -75,24 +75,21 @@ impl Sequence {
             return Ok(());
         }
         let allocated = needed.next_power_of_two().max(INITIAL_TOKENS).min(self.capacity);
-        let grow = |old: Option<&Tensor>| -> Result<Tensor, ModelError> {
-            let shape = (config.kv_heads, allocated, config.head);
-            let new = Tensor::zeros(shape, DType::F32, &Device::Cpu)?;
-            if let Some(old) = old.filter(|_| self.length > 0) {
-                new.slice_set(&old.narrow(1, 0, self.length)?.contiguous()?, 1, 0)?;
+        let shape = (config.kv_heads, allocated, config.head);
+        let empty = || Tensor::zeros(shape, DType::F32, &Device::Cpu);
+        // Layer by layer, so that only one is in memory twice.
+        for layer in &mut self.layers {
+            for buffer in [&mut layer.keys, &mut layer.values] {
+                let larger = empty()?;
+                if self.length > 0 {
+                    larger.slice_set(&buffer.narrow(1, 0, self.length)?.contiguous()?, 1, 0)?;
+                }
+                *buffer = larger;
             }
-            Ok(new)
-        };
-        let layers = (0..config.layers)
-            .map(|index| {
-                let old = self.layers.get(index);
-                Ok(LayerCache {
-                    keys: grow(old.map(|layer| &layer.keys))?,
-                    values: grow(old.map(|layer| &layer.values))?,
-                })
-            })
-            .collect::<Result<_, ModelError>>()?;
-        self.layers = layers;
+        }
+        while self.layers.len() < config.layers {
+            self.layers.push(LayerCache { keys: empty()?, values: empty()? });
+        }
         self.allocated = allocated;
         Ok(())
     }

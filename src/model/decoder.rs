@@ -37,7 +37,7 @@ impl TextDecoder {
     /// What is left at the end; an incomplete character becomes U+FFFD.
     pub fn finish(&mut self) -> String {
         let rest = std::mem::take(&mut self.pending);
-        String::from_utf8_lossy(&rest).into_owned()
+        replacements(rest.len())
     }
 
     /// `logprob` of the token that is pushed next, with the bytes that it adds to the text. Only
@@ -78,10 +78,15 @@ impl TextDecoder {
                         self.pending = tail;
                         return text;
                     };
-                    text.push(char::REPLACEMENT_CHARACTER);
+                    text.push_str(&replacements(bad));
                     rest = tail.split_off(bad);
                 }
             }
         }
     }
+}
+
+/// One for each byte that is no text, as SentencePiece decodes it.
+fn replacements(bytes: usize) -> String {
+    std::iter::repeat_n(char::REPLACEMENT_CHARACTER, bytes).collect()
 }

@@ -190,3 +190,88 @@ impl HalfKind {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::image::Image;
+
+    const ROWS: usize = 48;
+    const COLUMNS: usize = 512;
+
+    /// Numbers without a pattern, of a spread of about 1.
+    fn noise(rows: usize, columns: usize, mut state: u64) -> Tensor {
+        let values: Vec<f32> = (0..rows * columns)
+            .map(|_| {
+                state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+                ((state >> 40) as f32 / (1_u64 << 23) as f32 - 1.0) * 1.7
+            })
+            .collect();
+        Tensor::from_vec(values, (rows, columns), &Device::Cpu).unwrap()
+    }
+
+    fn stored(bytes: &[u8]) -> ImageSlice {
+        let bytes: &'static [u8] = Box::leak(bytes.to_vec().into_boxed_slice());
+        Image::of(bytes).slice(0..bytes.len()).unwrap()
+    }
+
+    fn greatest(xs: &Tensor) -> f32 {
+        xs.abs().unwrap().flatten_all().unwrap().max(0).unwrap().to_scalar().unwrap()
+    }
+
+    /// Against a product in F32 with the weights that the blocks stand for.
+    fn error_of(dtype: GgmlDType, tokens: usize) -> f32 {
+        let table = QTensor::quantize(&noise(ROWS, COLUMNS, 1), dtype).unwrap();
+        let weights = table.dequantize(&Device::Cpu).unwrap();
+        let matrix = Matrix::new(dtype, ROWS, COLUMNS, stored(&table.data().unwrap())).unwrap();
+        let ids = [3, 0, 47];
+        let picked = matrix.rows_at(&ids).unwrap();
+        let expected = weights.index_select(&Tensor::new(&ids, &Device::Cpu).unwrap(), 0).unwrap();
+        assert_eq!(greatest(&(picked - expected).unwrap()), 0.0, "{dtype:?}");
+        let xs = noise(tokens, COLUMNS, 2);
+        let expected = xs.matmul(&weights.t().unwrap()).unwrap();
+        let error = (matrix.apply(&xs).unwrap() - &expected).unwrap();
+        greatest(&error) / greatest(&expected)
+    }
+
+    #[test]
+    fn unquantised_products_are_exact() {
+        for dtype in [GgmlDType::F32, GgmlDType::F16, GgmlDType::BF16] {
+            for tokens in [1, 40] {
+                let error = error_of(dtype, tokens);
+                assert!(error < 1e-6, "{dtype:?} with {tokens} rows: {error}");
+            }
+        }
+    }
+
+    #[test]
+    fn block_products_differ_by_the_rounding_of_the_activations_only() {
+        for dtype in [
+            GgmlDType::Q4_0,
+            GgmlDType::Q4_1,
+            GgmlDType::Q5_0,
+            GgmlDType::Q5_1,
+            GgmlDType::Q8_0,
+            GgmlDType::Q2K,
+            GgmlDType::Q3K,
+            GgmlDType::Q4K,
+            GgmlDType::Q5K,
+            GgmlDType::Q6K,
+        ] {
+            for tokens in [1, 2, 40] {
+                let error = error_of(dtype, tokens);
+                println!("{dtype:?} {tokens}: {error}");
+                assert!(error < 0.01, "{dtype:?} with {tokens} rows: {error}");
+            }
+        }
+    }
+
+    #[test]
+    fn bytes_of_another_size_are_refused() {
+        let bytes = stored(&[0; 64]);
+        assert!(Matrix::new(GgmlDType::F32, 4, 4, bytes.clone()).is_ok());
+        assert!(Matrix::new(GgmlDType::F32, 4, 5, bytes.clone()).is_err());
+        assert!(Matrix::new(GgmlDType::Q8_0, 4, 4, bytes.clone()).is_err());
+        assert!(Matrix::new(GgmlDType::F16, usize::MAX, usize::MAX, bytes).is_err());
+    }
+}

@@ -5,8 +5,10 @@
 //! ids. The vocabulary comes from a GGUF file (`sentencepiece`) or from a
 //! `tokenizer.json` (`hugging_face`). Knows nothing of chat forms.
 
+use std::path::Path;
 use std::sync::Arc;
 
+use super::checkpoint::Checkpoint;
 use super::error::ModelError;
 use super::gguf::Header;
 
@@ -22,8 +24,9 @@ const SPACE: char = '\u{2581}';
 const BOS_DEFAULT: u32 = 1;
 const EOS_DEFAULT: u32 = 2;
 
+/// A checkpoint's vocabulary.
 #[derive(Debug)]
-pub(super) struct Tokenizer {
+pub struct Tokenizer {
     encoder: Encoder,
     pieces: Arc<Pieces>,
     bos: u32,
@@ -51,6 +54,14 @@ impl Pieces {
 }
 
 impl Tokenizer {
+    /// The vocabulary of the checkpoint at `path`, without its weights.
+    ///
+    /// # Errors
+    /// As [`super::Model::load`].
+    pub fn open(path: &Path) -> Result<Self, ModelError> {
+        Checkpoint::open(path).map(|checkpoint| checkpoint.tokenizer)
+    }
+
     /// The vocabulary in a GGUF header; at most `vocabulary_max` tokens.
     pub(super) fn of_gguf(header: &Header, vocabulary_max: usize) -> Result<Self, ModelError> {
         let (sentencepiece, pieces) = SentencePiece::of_gguf(header)?;
@@ -103,7 +114,10 @@ impl Tokenizer {
     }
 
     /// The ids of `text`, without BOS and EOS. Time: n log n in its length.
-    pub(super) fn encode(&self, text: &str) -> Result<Vec<u32>, ModelError> {
+    ///
+    /// # Errors
+    /// When the tokenizer's own library fails.
+    pub fn encode(&self, text: &str) -> Result<Vec<u32>, ModelError> {
         match &self.encoder {
             Encoder::SentencePiece(encoder) => Ok(encoder.encode(text)),
             Encoder::HuggingFace(encoder) => encoder.encode(text),
@@ -118,7 +132,8 @@ impl Tokenizer {
         &self.pieces
     }
 
-    pub(super) const fn bos(&self) -> u32 {
+    /// The id that begins a sequence.
+    pub const fn bos(&self) -> u32 {
         self.bos
     }
 

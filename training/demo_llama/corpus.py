@@ -1,8 +1,9 @@
-"""Writes the corpus: one JSON object a line, `{"system", "turns": [[user, answer], ...]}` or `{"text"}`.
+"""Writes a corpus: one JSON object a line, `{"system", "turns": [[user, answer], ...]}` or `{"text"}`.
 
 Everything comes from the templates and word lists of this folder and a seed; nothing is downloaded.
 
-    python corpus.py --out build/corpus.jsonl --samples 80000 --seed 7
+    python corpus.py --out build/broad.jsonl --samples 80000 --seed 7
+    python corpus.py --out build/drill.jsonl --samples 80000 --seed 8 --drill
 """
 
 import argparse
@@ -38,21 +39,26 @@ NAMED_SYSTEMS = [
 class Generator:
     """Holds the word lists; `sample` draws one conversation or text."""
 
-    def __init__(self) -> None:
+    def __init__(self, drill: bool = False) -> None:
         self.topics = knowledge.read_topics()
         self.countries = knowledge.read_countries()
         self.animals = knowledge.read_animals()
         self.facts = knowledge.facts(self.topics, self.countries, self.animals)
         plain = " ".join(" ".join(t.sentences) for t in self.topics)
         self.vocabulary = sorted({w.strip(".,:\"'").lower() for w in plain.split() if w.strip(".,:\"'").isalpha() and len(w) > 2})
+        # Intent, share in the broad corpus, share in the drill corpus. The broad one is mostly long answers; the drill
+        # repeats what has to be right to the word (facts, sums, copying) and takes more practice.
         self.weights = [
-            (self.topic, 26), (self.country, 13), (self.animal, 10), (smalltalk.greeting, 6), (smalltalk.identity, 8),
-            (smalltalk.thanks, 2.5), (smalltalk.goodbye, 2.5), (smalltalk.praise, 2), (smalltalk.feeling, 3), (smalltalk.own_name, 2.5),
-            (smalltalk.unknown_name, 0.7), (smalltalk.about_user, 1.5), (smalltalk.joke, 2), (self.fun_fact, 1.5), (smalltalk.unknown, 8),
-            (smalltalk.serious_advice, 1), (smalltalk.nonsense, 2), (words.arithmetic, 8), (words.hard_arithmetic, 0.7), (words.listing, 4), (words.translation, 3),
-            (words.calendar, 3), (words.opposite, 1.2), (words.counting, 1.5), (self.repeat, 2.5), (self.spelling, 0.5),
-            (stories.story_chat, 3), (stories.poem_chat, 2.5),
+            (self.topic, 26, 10), (self.country, 13, 18), (self.animal, 10, 14), (smalltalk.greeting, 6, 4), (smalltalk.identity, 8, 5),
+            (smalltalk.thanks, 2.5, 2), (smalltalk.goodbye, 2.5, 2), (smalltalk.praise, 2, 1.5), (smalltalk.feeling, 3, 2),
+            (smalltalk.own_name, 2.5, 7), (smalltalk.unknown_name, 0.7, 0.7), (smalltalk.about_user, 1.5, 3), (smalltalk.joke, 2, 1.5),
+            (self.fun_fact, 1.5, 1), (smalltalk.unknown, 8, 5), (smalltalk.serious_advice, 1, 1), (smalltalk.nonsense, 2, 1.5),
+            (words.arithmetic, 8, 16), (words.hard_arithmetic, 0.7, 0.7), (words.listing, 4, 7), (words.translation, 3, 6),
+            (words.calendar, 3, 4), (words.opposite, 1.2, 3), (words.counting, 1.5, 3), (self.repeat, 2.5, 9), (self.spelling, 0.5, 1),
+            (stories.story_chat, 3, 1.5), (stories.poem_chat, 2.5, 1.5),
         ]
+        self.intents = [entry[0] for entry in self.weights]
+        self.shares = [entry[2 if drill else 1] for entry in self.weights]
 
     def topic(self, rng: Random):
         return knowledge.topic(rng, rng.choice(self.topics))
@@ -75,7 +81,7 @@ class Generator:
     def conversation(self, rng: Random, intents: int):
         turns = []
         for _ in range(intents):
-            intent = rng.choices([f for f, _ in self.weights], [w for _, w in self.weights])[0]
+            intent = rng.choices(self.intents, self.shares)[0]
             drawn = intent(rng)
             exact = ""
             if isinstance(drawn, tuple):
@@ -121,9 +127,10 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--samples", type=int, default=80_000)
     parser.add_argument("--seed", type=int, default=7)
+    parser.add_argument("--drill", action="store_true", help="the second corpus: more of what needs practice")
     args = parser.parse_args()
     rng = Random(args.seed)
-    generator = Generator()
+    generator = Generator(args.drill)
     args.out.parent.mkdir(parents=True, exist_ok=True)
     with args.out.open("w", encoding="utf-8") as out:
         for _ in range(args.samples):

@@ -15,9 +15,13 @@ if [ ! -x .venv/bin/python ]; then
 fi
 .venv/bin/python -m pip install --quiet -r requirements.txt
 mkdir -p build "$model"
-[ -f build/corpus.jsonl ] || .venv/bin/python corpus.py --out build/corpus.jsonl
-[ -f build/tokenizer.model ] || .venv/bin/python tokenizer.py --corpus build/corpus.jsonl --out build/tokenizer.model
-.venv/bin/python train.py --corpus build/corpus.jsonl --tokenizer build/tokenizer.model --out build
+[ -f build/broad.jsonl ] || .venv/bin/python corpus.py --out build/broad.jsonl --seed 7
+[ -f build/drill.jsonl ] || .venv/bin/python corpus.py --out build/drill.jsonl --seed 8 --drill
+[ -f build/tokenizer.model ] || .venv/bin/python tokenizer.py --corpus build/broad.jsonl --out build/tokenizer.model
+# The learning rate falls faster in the second part: its schedule ends at step 600, that of the first at 880.
+train=(.venv/bin/python train.py --tokenizer build/tokenizer.model --out build)
+"${train[@]}" --corpus build/broad.jsonl --steps 880 --to-step 400
+"${train[@]}" --corpus build/drill.jsonl --steps 600 --from-step 400
 .venv/bin/python export.py --checkpoint build/hf --tokenizer build/tokenizer.model --out "$model/demo-llama.gguf"
 .venv/bin/python verify.py --model "$model/demo-llama.gguf" --tokenizer build/tokenizer.model
 .venv/bin/python samples.py --model "$model/demo-llama.gguf" --tokenizer build/tokenizer.model --out "$model/samples.json"

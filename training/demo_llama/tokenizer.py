@@ -1,6 +1,6 @@
 """Trains the SentencePiece tokenizer: BPE with byte fallback, the kind that Llama 2 uses.
 
-    python tokenizer.py --corpus build/corpus.jsonl --out build/tokenizer.model
+    python tokenizer.py --corpus build/broad.jsonl --out build/tokenizer.model
 """
 
 import argparse

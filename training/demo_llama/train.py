@@ -4,7 +4,8 @@ Weights and activations are bfloat16, the optimizer works on a float32 copy. Mat
 Muon, embeddings, output and norms by AdamW. Conversations are packed into rows without a mask between them: in Llama 2's
 form a row of single turns is the same thing as a longer chat that changes its subject.
 
-    python train.py --corpus build/corpus.jsonl --tokenizer build/tokenizer.model --out build
+    python train.py --corpus build/broad.jsonl --tokenizer build/tokenizer.model --out build --steps 880 --to-step 400
+    python train.py --corpus build/drill.jsonl --tokenizer build/tokenizer.model --out build --steps 600 --from-step 400
 
 Started again, it goes on from the last checkpoint in `--out`.
 """
@@ -130,18 +131,21 @@ def main() -> None:
     parser.add_argument("--corpus", type=Path, required=True)
     parser.add_argument("--tokenizer", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--steps", type=int, default=880)
+    parser.add_argument("--steps", type=int, default=600)
     parser.add_argument("--layers", type=int, default=6)
     parser.add_argument("--lr", type=float, default=3e-3)
+    parser.add_argument("--restart-at", type=int, default=0, help="the step at which the learning rate's schedule begins (again)")
+    parser.add_argument("--warmup", type=int, default=60)
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--stop-at", type=int, help="leave after this step, keeping the schedule of --steps (to compare settings)")
+    parser.add_argument("--from-step", type=int, default=0, help="the step at which this corpus takes over from the one before")
+    parser.add_argument("--to-step", type=int, help="leave after this step, keeping the schedule of --steps")
     args = parser.parse_args()
 
     torch.set_num_threads(args.threads)
     torch.manual_seed(args.seed)
     args.out.mkdir(parents=True, exist_ok=True)
-    samples = encode(args.corpus, args.tokenizer, args.out / "encoded.npz")
+    samples = encode(args.corpus, args.tokenizer, args.out / f"{args.corpus.stem}.npz")
     packer = Packer(samples, args.seed)
     model = LlamaForCausalLM(config(args.layers)).to(torch.bfloat16)
     masters, optimizers = build_optimizers(model, args.lr)
@@ -154,7 +158,10 @@ def main() -> None:
                 master.copy_(state["masters"][name])
         for optimizer, stored in zip(optimizers, state["optimizers"]):
             optimizer.load_state_dict(stored)
-        for skipped in range(step):
+        if step >= min(args.steps, args.to_step or args.steps):
+            print(f"already at step {step}")
+            return
+        for skipped in range(args.from_step, step):
             packer.batch(ROW_LENGTHS[skipped % len(ROW_LENGTHS)])
     parameters = dict(model.named_parameters())
     with torch.no_grad():
@@ -163,13 +170,13 @@ def main() -> None:
 
     bar = tqdm(total=args.steps, initial=step, mininterval=10, ncols=100)
     saved_at = time.time()
-    while step < min(args.steps, args.stop_at or args.steps):
+    while step < min(args.steps, args.to_step or args.steps):
         ids, labels = packer.batch(ROW_LENGTHS[step % len(ROW_LENGTHS)])
         wanted = (labels != IGNORED).flatten()
         hidden = model.model(ids, use_cache=False).last_hidden_state.flatten(0, 1)[wanted]
         loss = F.cross_entropy(model.lm_head(hidden).float(), labels.flatten()[wanted])
         loss.backward()
-        rate = learning_rate(step, args.steps, 60, args.lr)
+        rate = learning_rate(step - args.restart_at, args.steps - args.restart_at, args.warmup, args.lr)
         with torch.no_grad():
             for name, master in masters.items():
                 master.grad = parameters[name].grad.float()

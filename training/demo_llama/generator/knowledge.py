@@ -125,7 +125,7 @@ def country(rng: Random, countries: list[Country]):
     name = c.name
     kind = rng.random()
     if kind < 0.62:
-        return _capitals(rng, c, countries)
+        return capitals(rng, c, countries)
     if kind < 0.70:
         user = pick(rng, ["{k} is the capital of which country?", "which country has the capital {k}?", "where is {k}?", "what country is {k} in?", "{k}"], k=c.capital)
         return [(user, f"{c.capital} is the capital of {name}.")]
@@ -146,7 +146,7 @@ def country(rng: Random, countries: list[Country]):
     return turns
 
 
-def _capitals(rng: Random, c: Country, countries: list[Country]):
+def capitals(rng: Random, c: Country, countries: list[Country]):
     user = pick(rng, ["what is the capital of {n}?", "what's the capital of {n}?", "capital of {n}", "which city is the capital of {n}?", "the capital of {n}?",
                       "tell me the capital of {n}", "do you know the capital of {n}?", "[can|could] you tell me the capital of {n}?", "[can|could] you tell me what the capital of {n} is?", "what is the capital city of {n}?",
                       "name the capital of {n}", "i need to know the capital of {n}", "what is {n}'s capital?", "{n} capital"], n=c.name)

@@ -1,0 +1,78 @@
+//! What every response gets: an identifier, a count in the metrics when it is
+//! a rejection, and a proper error body even when a handler panics.
+
+use std::panic::AssertUnwindSafe;
+
+use actix_web::body::MessageBody;
+use actix_web::dev::{ServiceFactory, ServiceRequest, ServiceResponse};
+use actix_web::http::header::{self, HeaderName, HeaderValue};
+use actix_web::middleware::{Next, from_fn};
+use actix_web::web::{self, Data};
+use actix_web::{Error, HttpResponse, Resource, ResponseError as _, Route};
+use futures::FutureExt as _;
+use uuid::Uuid;
+
+use super::Edge;
+use super::error::{ApiError, Plain, Rejected};
+use super::headers::REQUEST_ID;
+
+/// A path that takes one method.
+pub(crate) fn resource(
+    path: &str,
+    method: &'static str,
+    route: Route,
+) -> Resource<
+    impl ServiceFactory<
+        ServiceRequest,
+        Config = (),
+        Response = ServiceResponse<impl MessageBody>,
+        Error = Error,
+        InitError = (),
+    >,
+> {
+    web::resource(path)
+        .route(route)
+        .default_service(web::to(move || async move { method_not_allowed(method) }))
+        .wrap(from_fn(finish))
+}
+
+fn method_not_allowed(method: &'static str) -> HttpResponse {
+    let mut response = ApiError::from(Plain::MethodNotAllowed).error_response();
+    response.headers_mut().insert(header::ALLOW, HeaderValue::from_static(method));
+    response
+}
+
+/// The answer where no path matches.
+pub(crate) async fn not_found(edge: Option<Data<Edge>>) -> HttpResponse {
+    let mut response = ApiError::from(Plain::NotFound).error_response();
+    complete(&mut response, edge.as_ref().map(|edge| edge.get_ref()));
+    response
+}
+
+async fn finish<B: MessageBody>(
+    request: ServiceRequest,
+    next: Next<B>,
+) -> Result<ServiceResponse<B>, Error> {
+    let edge = request.app_data::<Data<Edge>>().cloned();
+    let answered = AssertUnwindSafe(next.call(request)).catch_unwind().await;
+    let Ok(answered) = answered else {
+        tracing::error!("a request handler panicked");
+        return Err(ApiError::from(Plain::Internal).into());
+    };
+    let mut response = answered?;
+    complete(response.response_mut(), edge.as_ref().map(|edge| edge.get_ref()));
+    Ok(response)
+}
+
+fn complete<B>(response: &mut HttpResponse<B>, edge: Option<&Edge>) {
+    let rejected = response.extensions().get::<Rejected>().copied();
+    if let (Some(Rejected(code)), Some(edge)) = (rejected, edge) {
+        edge.metrics.request_rejected(code);
+    }
+    let headers = response.headers_mut();
+    let id = format!("req_{}", Uuid::now_v7().simple());
+    if let Ok(id) = HeaderValue::from_str(&id) {
+        headers.insert(HeaderName::from_static(REQUEST_ID), id);
+    }
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+}

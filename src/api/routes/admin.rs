@@ -1,0 +1,127 @@
+//! `GET /metrics`, `GET /admin/policies` and `POST /admin/reload`, for administrators.
+
+use actix_web::http::header::CONTENT_TYPE;
+use actix_web::web::{self, Data};
+use actix_web::{HttpRequest, HttpResponse};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::api::error::{ApiError, Plain};
+use crate::api::{AdminListener, Edge, auth};
+use crate::audit::Entry;
+use crate::audit::record::LoadedPolicy;
+use crate::policy::{Engine, Reload};
+
+/// The Prometheus text format.
+const METRICS_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+/// A policy in force.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct PolicyState {
+    /// The name in the configuration.
+    pub name: String,
+    /// The name in the policy file.
+    pub policy: String,
+    pub version: String,
+    pub digest: String,
+}
+
+/// What a reload did to one policy.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Reloaded {
+    pub name: String,
+    /// `unchanged`, `changed` or `rejected`; a rejected file leaves the old policy in force.
+    pub result: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub digest: Option<String>,
+    /// For `rejected`: every problem with file, line and snippet.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub report: Option<String>,
+}
+
+pub(super) async fn metrics(
+    request: HttpRequest,
+    listener: AdminListener,
+) -> Result<HttpResponse, ApiError> {
+    auth::metrics(&request, listener)?;
+    let edge = auth::edge(&request)?;
+    let text = edge.metrics.render().map_err(|error| {
+        tracing::error!(%error, "cannot render metrics");
+        Plain::Internal
+    })?;
+    Ok(HttpResponse::Ok().insert_header((CONTENT_TYPE, METRICS_TYPE)).body(text))
+}
+
+pub(super) async fn policies(
+    request: HttpRequest,
+    edge: Data<Edge>,
+) -> Result<HttpResponse, ApiError> {
+    auth::admin(&request, true)?;
+    let all = edge.pipeline.policies.all();
+    let states: Vec<_> = all.iter().map(|(name, engine)| PolicyState::new(name, engine)).collect();
+    Ok(HttpResponse::Ok().json(states))
+}
+
+/// Reads every policy file again. The watcher does the same when a file changes.
+pub(super) async fn reload(
+    request: HttpRequest,
+    edge: Data<Edge>,
+) -> Result<HttpResponse, ApiError> {
+    auth::admin(&request, false)?;
+    let policies = std::sync::Arc::clone(&edge.pipeline.policies);
+    // Compiling takes a while and reads files: not on an HTTP worker.
+    let reloads = web::block(move || policies.reload()).await.map_err(|_| Plain::Internal)?;
+    let mut reloaded = Vec::new();
+    for (name, reload) in reloads {
+        note(&edge, &name, &reload).await;
+        reloaded.push(Reloaded::new(name, reload));
+    }
+    Ok(HttpResponse::Ok().json(reloaded))
+}
+
+/// Counts and records what happened to a policy.
+async fn note(edge: &Edge, name: &str, reload: &Reload) {
+    let entry = match reload {
+        Reload::Unchanged => return,
+        Reload::Changed { before, engine } => {
+            edge.metrics.policy_loaded(name, engine.version(), engine.digest());
+            let policy = LoadedPolicy {
+                name: engine.name().to_owned(),
+                version: engine.version().to_owned(),
+                digest: engine.digest(),
+            };
+            Entry::PolicyChanged { policy, before: *before }
+        }
+        Reload::Rejected(error) => {
+            edge.metrics.policy_reload_failed(name);
+            let errors = u32::try_from(error.count).unwrap_or(u32::MAX);
+            Entry::PolicyRejected { name: name.to_owned(), errors }
+        }
+    };
+    if let Err(error) = edge.pipeline.ledger.append(entry).await {
+        edge.metrics.audit_failed();
+        tracing::error!(%error, "cannot record a policy reload");
+    }
+}
+
+impl PolicyState {
+    fn new(name: &str, engine: &Engine) -> Self {
+        Self {
+            name: name.to_owned(),
+            policy: engine.name().to_owned(),
+            version: engine.version().to_owned(),
+            digest: engine.digest().to_string(),
+        }
+    }
+}
+
+impl Reloaded {
+    fn new(name: String, reload: Reload) -> Self {
+        let (result, digest, report) = match reload {
+            Reload::Unchanged => ("unchanged", None, None),
+            Reload::Changed { engine, .. } => ("changed", Some(engine.digest().to_string()), None),
+            Reload::Rejected(error) => ("rejected", None, Some(error.report)),
+        };
+        Self { name, result, digest, report }
+    }
+}

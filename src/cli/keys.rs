@@ -1,0 +1,258 @@
+//! `portcullis keys`: make, list and revoke API keys.
+//!
+//! Works on the keys file; a running gateway takes changes over within seconds.
+//! Called by `cli`.
+
+use std::fmt::Display;
+use std::io::{self, Write};
+use std::num::NonZeroU32;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Subcommand, ValueEnum};
+use secrecy::ExposeSecret;
+use serde_json::json;
+
+use crate::admission::{KeyEntry, KeyStore, keys_file_in};
+use crate::domain::{CallerRole, Limits};
+
+#[derive(Debug, Subcommand)]
+pub enum KeysCommand {
+    /// Make a key and print it; it cannot be shown again
+    New {
+        /// Who uses the key: 1 to 64 of a-z 0-9 . _ -
+        name: String,
+        /// What the key may do
+        #[arg(long, value_enum, default_value_t = Role::User)]
+        role: Role,
+        /// The policy that judges this caller, if not the default one
+        #[arg(long)]
+        policy: Option<String>,
+        /// Requests per minute, if not the default limit
+        #[arg(long)]
+        requests_per_minute: Option<NonZeroU32>,
+        /// Prompt and completion tokens per minute, if not the default limit
+        #[arg(long)]
+        tokens_per_minute: Option<NonZeroU32>,
+        /// Requests at once, if not the default limit
+        #[arg(long)]
+        concurrent: Option<NonZeroU32>,
+        /// Where the gateway keeps its log and keys
+        #[arg(long, env = "PORTCULLIS_DATA_DIR", default_value = "portcullis-data")]
+        data_dir: PathBuf,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// List the keys, revoked ones included
+    List {
+        /// Where the gateway keeps its log and keys
+        #[arg(long, env = "PORTCULLIS_DATA_DIR", default_value = "portcullis-data")]
+        data_dir: PathBuf,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Make a key useless, for good
+    Revoke {
+        name: String,
+        /// Where the gateway keeps its log and keys
+        #[arg(long, env = "PORTCULLIS_DATA_DIR", default_value = "portcullis-data")]
+        data_dir: PathBuf,
+    },
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Role {
+    /// The /v1 API
+    User,
+    /// Also the admin routes
+    Admin,
+}
+
+impl From<Role> for CallerRole {
+    fn from(role: Role) -> Self {
+        match role {
+            Role::User => Self::User,
+            Role::Admin => Self::Admin,
+        }
+    }
+}
+
+/// # Errors
+/// The keys file cannot be read or written, the name is taken or not known.
+pub fn run(command: KeysCommand) -> Result<ExitCode> {
+    run_to(command, &mut io::stdout().lock())?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn run_to(command: KeysCommand, out: &mut impl Write) -> Result<()> {
+    match command {
+        KeysCommand::New {
+            name,
+            role,
+            policy,
+            requests_per_minute,
+            tokens_per_minute,
+            concurrent,
+            data_dir,
+            json,
+        } => {
+            let limits =
+                Limits { requests_per_minute, tokens_per_minute, concurrent_requests: concurrent };
+            let key = KeyStore::open(&keys_file_in(&data_dir))?.create(
+                &name,
+                role.into(),
+                policy,
+                limits,
+            )?;
+            let key = key.expose_secret();
+            if json {
+                writeln!(out, "{}", json!({ "name": name, "key": key }))?;
+            } else {
+                writeln!(out, "{key}")?;
+                writeln!(
+                    out,
+                    "This is the key of `{name}`. It is not stored: keep it now, it cannot be shown again."
+                )?;
+            }
+        }
+        KeysCommand::List { data_dir, json } => {
+            let keys = KeyStore::open(&keys_file_in(&data_dir))?.list();
+            if json {
+                writeln!(out, "{}", json!(keys.iter().map(to_json).collect::<Vec<_>>()))?;
+            } else {
+                write_table(&keys, out)?;
+            }
+        }
+        KeysCommand::Revoke { name, data_dir } => {
+            KeyStore::open(&keys_file_in(&data_dir))?.revoke(&name)?;
+            writeln!(
+                out,
+                "The key `{name}` is revoked; a running gateway refuses it within seconds."
+            )?;
+        }
+    }
+    Ok(())
+}
+
+fn to_json(key: &KeyEntry) -> serde_json::Value {
+    json!({
+        "name": key.name,
+        "role": key.role,
+        "policy": key.policy,
+        "limits": key.limits,
+        "created": key.created,
+        "revoked": key.revoked,
+    })
+}
+
+fn write_table(keys: &[KeyEntry], out: &mut impl Write) -> io::Result<()> {
+    if keys.is_empty() {
+        return writeln!(
+            out,
+            "No keys: the gateway serves loopback callers only. Make one with `portcullis keys new NAME`."
+        );
+    }
+    let header = ["NAME", "ROLE", "POLICY", "REQ/MIN", "TOK/MIN", "AT ONCE", "CREATED", "REVOKED"]
+        .map(String::from);
+    let rows: Vec<[String; 8]> = std::iter::once(header).chain(keys.iter().map(row)).collect();
+    let mut widths = [0; 8];
+    for row in &rows {
+        for (width, cell) in widths.iter_mut().zip(row) {
+            *width = cell.len().max(*width);
+        }
+    }
+    for row in &rows {
+        let cells: Vec<String> =
+            row.iter().zip(widths).map(|(cell, width)| format!("{cell:width$}")).collect();
+        writeln!(out, "{}", cells.join("  ").trim_end())?;
+    }
+    Ok(())
+}
+
+fn row(key: &KeyEntry) -> [String; 8] {
+    let role = match key.role {
+        CallerRole::User => "user",
+        CallerRole::Admin => "admin",
+    };
+    [
+        key.name.clone(),
+        role.into(),
+        or_dash(key.policy.as_ref()),
+        or_dash(key.limits.requests_per_minute),
+        or_dash(key.limits.tokens_per_minute),
+        or_dash(key.limits.concurrent_requests),
+        key.created.clone(),
+        or_dash(key.revoked.as_ref()),
+    ]
+}
+
+fn or_dash(cell: Option<impl Display>) -> String {
+    cell.map_or_else(|| "-".into(), |cell| cell.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Parser;
+    use std::path::Path;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(subcommand)]
+        command: KeysCommand,
+    }
+
+    fn keys(data_dir: &Path, line: &str) -> Result<String> {
+        let words = ["keys"].into_iter().chain(line.split(' '));
+        let data_dir = ["--data-dir".as_ref(), data_dir.as_os_str()];
+        let line = Line::try_parse_from(words.map(AsRef::as_ref).chain(data_dir))?;
+        let mut out = Vec::new();
+        run_to(line.command, &mut out)?;
+        Ok(String::from_utf8(out)?)
+    }
+
+    #[test]
+    fn a_key_is_made_listed_and_revoked() {
+        let directory = tempfile::tempdir().unwrap();
+        let data_dir = directory.path().join("data");
+        assert!(keys(&data_dir, "list").unwrap().contains("loopback callers only"));
+        let made =
+            keys(&data_dir, "new ci --role admin --policy strict --tokens-per-minute 5").unwrap();
+        assert!(made.starts_with("pk-"));
+        assert!(keys(&data_dir, "new ci").is_err());
+        assert!(keys(&data_dir, "new ci2 --concurrent 0").is_err());
+        keys(&data_dir, "revoke ci").unwrap();
+        assert!(keys(&data_dir, "revoke nobody").is_err());
+
+        let listed: serde_json::Value =
+            serde_json::from_str(&keys(&data_dir, "list --json").unwrap()).unwrap();
+        assert_eq!(listed.as_array().unwrap().len(), 1);
+        assert_eq!(
+            (
+                &listed[0]["name"],
+                &listed[0]["role"],
+                &listed[0]["policy"],
+                &listed[0]["limits"]["tokens_per_minute"]
+            ),
+            (&json!("ci"), &json!("admin"), &json!("strict"), &json!(5))
+        );
+        assert!(listed[0]["revoked"].is_string());
+        let table = keys(&data_dir, "list").unwrap();
+        assert!(
+            table.lines().nth(1).unwrap().starts_with("ci    admin  strict  -        5"),
+            "{table}"
+        );
+        assert!(!table.contains("pk-"));
+    }
+
+    #[test]
+    fn json_carries_the_key() {
+        let directory = tempfile::tempdir().unwrap();
+        let made = keys(directory.path(), "new ci --json").unwrap();
+        let made: serde_json::Value = serde_json::from_str(&made).unwrap();
+        assert!(made["key"].as_str().unwrap().starts_with("pk-"));
+    }
+}

@@ -1,0 +1,335 @@
+//! The rules: names resolved, literals folded, patterns compiled.
+
+use std::collections::HashMap;
+use std::ops::Range;
+use std::sync::Arc;
+
+use super::header::LEVEL_MAX;
+use super::{categories, missing, share};
+use crate::detect::{self, Pattern, Phrase};
+use crate::domain::{Category, Role, Stage};
+use crate::policy::document::{Document, RuleWritten, Spanned, place};
+use crate::policy::problem::{Problem, Problems};
+use crate::policy::spec::RuleSpec;
+use crate::text::canonical;
+
+/// What a masked span becomes unless the rule says otherwise.
+pub(in crate::policy) const MASK: &str = "[REDACTED]";
+/// Rule ids that begin so belong to the program.
+pub(in crate::policy) const BUILTIN: &str = "builtin/";
+
+const RULES_MAX: usize = 10_000;
+const ID_BYTES_MAX: usize = 96;
+const PHRASE_CHARS_MAX: usize = 256;
+const MASK_BYTES_MAX: usize = 64;
+/// The output waits for as many characters as its longest rule can match.
+const OUTPUT_MATCH_CHARS_MAX: usize = 512;
+
+const STAGES: &[(&str, Stage)] = &[("input", Stage::Input), ("output", Stage::Output)];
+const ROLES: &[(&str, Role)] = &[
+    ("system", Role::System),
+    ("developer", Role::Developer),
+    ("user", Role::User),
+    ("assistant", Role::Assistant),
+    ("tool", Role::Tool),
+];
+
+/// A rule with what its literals and patterns became, and where they stand.
+#[derive(Debug)]
+pub(super) struct RuleRead {
+    pub(super) spec: RuleSpec,
+    pub(super) at: Range<usize>,
+    pub(super) level_at: Range<usize>,
+    /// In the order of `spec.phrases`.
+    pub(super) phrases_at: Vec<Range<usize>>,
+    patterns: Vec<Pattern>,
+    unless: Vec<Pattern>,
+}
+
+impl RuleRead {
+    pub(super) fn detector(&self) -> detect::Rule {
+        let phrase =
+            |text: &String| Phrase { text: text.clone(), whole_words: self.spec.whole_words };
+        detect::Rule {
+            phrases: self.spec.phrases.iter().map(phrase).collect(),
+            patterns: self.patterns.clone(),
+            unless: self.unless.clone(),
+        }
+    }
+}
+
+pub(super) fn read(document: &Document, source: &str, problems: &mut Problems) -> Vec<RuleRead> {
+    let written = document.rules.as_deref().unwrap_or_default();
+    if written.len() > RULES_MAX {
+        problems.push(Problem::new(
+            "policy::too_many_rules",
+            0..0,
+            format!("more than {RULES_MAX} rules"),
+        ));
+    }
+    let mut ids: HashMap<&str, Range<usize>> = HashMap::new();
+    let mut rules = Vec::new();
+    for rule in written.iter().take(RULES_MAX) {
+        if let Some(id) = &rule.value.id {
+            let at = place(&id.referenced);
+            match ids.get(id.value.as_str()) {
+                Some(first) => problems.push(
+                    Problem::new(
+                        "policy::duplicate_id",
+                        at,
+                        format!("two rules are called `{}`", id.value),
+                    )
+                    .label("again here")
+                    .also(first.clone(), "first here"),
+                ),
+                None => {
+                    ids.insert(&id.value, at);
+                }
+            }
+        }
+        rules.extend(Reading { source, problems }.rule(rule));
+    }
+    rules
+}
+
+struct Reading<'a> {
+    source: &'a str,
+    problems: &'a mut Problems,
+}
+
+impl Reading<'_> {
+    fn rule(&mut self, rule: &Spanned<RuleWritten>) -> Option<RuleRead> {
+        let written = &rule.value;
+        self.problems.unknown_keys(written);
+        let at = written.id.as_ref().map_or(place(&rule.referenced), |id| place(&id.referenced));
+        let id = self.id(written, &at);
+        let category = self.category(written, &at);
+        let directions = self.list("direction", written.directions.as_ref(), STAGES);
+        let roles =
+            written.roles.as_ref().map(|_| self.list("role", written.roles.as_ref(), ROLES));
+        if roles.is_some() && directions == [Stage::Output] {
+            let at = written.roles.as_ref().map_or(at.clone(), |roles| place(&roles.referenced));
+            self.problems.push(
+                Problem::new("policy::useless_key", at, "`roles` means nothing for the output")
+                    .help("roles say who wrote a part of the prompt; remove the key"),
+            );
+        }
+        let (level, level_at) = self.level(written, &at);
+        let score =
+            written.score.as_ref().map_or(Some(1.0), |score| share("score", score, self.problems));
+        let (phrases, phrases_at) = self.phrases(written);
+        let bound = directions.contains(&Stage::Output).then_some(OUTPUT_MATCH_CHARS_MAX);
+        let patterns = self.patterns(written.patterns.as_deref(), bound);
+        let unless = self.patterns(written.unless.as_deref(), Some(OUTPUT_MATCH_CHARS_MAX));
+        if phrases.is_empty() && written.patterns.as_deref().unwrap_or_default().is_empty() {
+            self.problems.push(
+                Problem::new("policy::empty_rule", at.clone(), "this rule looks for nothing")
+                    .help("give it `phrases`, `patterns`, or both"),
+            );
+        }
+        let texts = |list: Option<&[Spanned<String>]>| -> Vec<String> {
+            list.unwrap_or_default().iter().map(|text| text.value.clone()).collect()
+        };
+        Some(RuleRead {
+            spec: RuleSpec {
+                id: id?,
+                category: category?,
+                directions,
+                roles,
+                level,
+                score: score?,
+                phrases,
+                patterns: texts(written.patterns.as_deref()),
+                whole_words: written.whole_words.unwrap_or(true),
+                unless: texts(written.unless.as_deref()),
+                redact_as: self.mask(written),
+            },
+            at,
+            level_at,
+            phrases_at,
+            patterns,
+            unless,
+        })
+    }
+
+    fn id(&mut self, written: &RuleWritten, at: &Range<usize>) -> Option<Arc<str>> {
+        let Some(id) = &written.id else {
+            self.problems.push(missing("id", at.clone(), "e.g. `id: self-harm/methods`"));
+            return None;
+        };
+        let id = id.value.as_str();
+        let allowed = |byte: u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'/' | b'-');
+        if !(1..=ID_BYTES_MAX).contains(&id.len()) || !id.bytes().all(allowed) {
+            self.problems.push(
+                Problem::new(
+                    "policy::bad_id",
+                    at.clone(),
+                    format!("`{id}` cannot be the id of a rule"),
+                )
+                .help(format!("1 to {ID_BYTES_MAX} of a-z, 0-9, `/` and `-`")),
+            );
+        }
+        if id.starts_with(BUILTIN) {
+            self.problems.push(
+                Problem::new(
+                    "policy::bad_id",
+                    at.clone(),
+                    format!("ids that begin with `{BUILTIN}` are reserved"),
+                )
+                .help("they name rules that are part of the program"),
+            );
+        }
+        Some(id.into())
+    }
+
+    fn category(&mut self, written: &RuleWritten, at: &Range<usize>) -> Option<Category> {
+        match &written.category {
+            Some(slug) => categories::category(slug, self.problems),
+            None => {
+                self.problems.push(missing("category", at.clone(), "e.g. `category: self_harm`"));
+                None
+            }
+        }
+    }
+
+    /// A list of names; absent means all of them.
+    fn list<T: Copy + PartialEq>(
+        &mut self,
+        what: &str,
+        written: Option<&Spanned<Vec<Spanned<String>>>>,
+        known: &[(&'static str, T)],
+    ) -> Vec<T> {
+        let Some(written) = written else { return known.iter().map(|(_, value)| *value).collect() };
+        if written.value.is_empty() {
+            self.problems.push(Problem::new(
+                "policy::empty_rule",
+                place(&written.referenced),
+                format!("no {what} is left for this rule"),
+            ));
+        }
+        let named: Vec<T> =
+            written.value.iter().filter_map(|name| self.problems.name(what, name, known)).collect();
+        known.iter().map(|(_, value)| *value).filter(|value| named.contains(value)).collect()
+    }
+
+    fn level(&mut self, written: &RuleWritten, at: &Range<usize>) -> (u8, Range<usize>) {
+        let Some(level) = &written.level else { return (1, at.clone()) };
+        let at = place(&level.referenced);
+        if !(1..=LEVEL_MAX).contains(&level.value) {
+            self.problems.push(
+                Problem::new(
+                    "policy::out_of_range",
+                    at.clone(),
+                    format!("`level` must be 1 to {LEVEL_MAX}"),
+                )
+                .label(level.value.to_string()),
+            );
+        }
+        (level.value, at)
+    }
+
+    fn phrases(&mut self, written: &RuleWritten) -> (Vec<String>, Vec<Range<usize>>) {
+        let mut texts: Vec<String> = Vec::new();
+        let mut places: Vec<Range<usize>> = Vec::new();
+        for phrase in written.phrases.iter().flatten() {
+            let at = place(&phrase.referenced);
+            let folded = canonical(&phrase.value).trim().to_owned();
+            if folded.is_empty() || folded.chars().count() > PHRASE_CHARS_MAX {
+                self.problems.push(
+                    Problem::new("policy::unreachable", at, "this phrase can never be found")
+                        .help(format!(
+                            "in canonical form (no invisible characters, one space) it must have 1 to {PHRASE_CHARS_MAX} characters"
+                        )),
+                );
+                continue;
+            }
+            if let Some(first) = texts.iter().position(|text| *text == folded) {
+                let mut problem =
+                    Problem::new("policy::unreachable", at, "this phrase stands in the rule twice")
+                        .label(format!("again here (in canonical form `{folded}`)"))
+                        .warning();
+                if let Some(first) = places.get(first) {
+                    problem = problem.also(first.clone(), "first here");
+                }
+                self.problems.push(problem);
+                continue;
+            }
+            texts.push(folded);
+            places.push(at);
+        }
+        (texts, places)
+    }
+
+    fn patterns(
+        &mut self,
+        written: Option<&[Spanned<String>]>,
+        chars_max: Option<usize>,
+    ) -> Vec<Pattern> {
+        let mut compiled = Vec::new();
+        for pattern in written.unwrap_or_default() {
+            match Pattern::parse(&pattern.value) {
+                Ok(parsed) => {
+                    self.bounded(pattern, &parsed, chars_max);
+                    compiled.push(parsed);
+                }
+                Err(error) => {
+                    let at = self.inside(pattern, error.span.clone());
+                    let mut problem = Problem::new("policy::bad_pattern", at, error.to_string());
+                    if let Some(help) = error.help {
+                        problem = problem.help(help);
+                    }
+                    self.problems.push(problem);
+                }
+            }
+        }
+        compiled
+    }
+
+    fn bounded(&mut self, written: &Spanned<String>, pattern: &Pattern, chars_max: Option<usize>) {
+        let Some(limit) = chars_max else { return };
+        if pattern.chars_max().is_some_and(|chars| chars <= limit) {
+            return;
+        }
+        let length = pattern.chars_max().map_or_else(
+            || "without a bound".to_owned(),
+            |chars| format!("of up to {chars} characters"),
+        );
+        self.problems.push(
+            Problem::new(
+                "policy::unbounded_pattern",
+                place(&written.referenced),
+                format!("this pattern matches text {length}"),
+            )
+            .help(format!(
+                "output is held back until a match is decided, so a match may have at most {limit} characters: write `.{{0,60}}` instead of `.*`"
+            )),
+        );
+    }
+
+    /// The part of a scalar that is to blame, when it stands in the file as it
+    /// was read.
+    fn inside(&self, written: &Spanned<String>, part: Option<Range<usize>>) -> Range<usize> {
+        let whole = place(&written.referenced);
+        let Some(part) = part else { return whole };
+        self.source.get(whole.clone()).and_then(|text| text.find(&written.value)).map_or(
+            whole.clone(),
+            |offset| {
+                let start = whole.start + offset;
+                start + part.start..start + part.end
+            },
+        )
+    }
+
+    fn mask(&mut self, written: &RuleWritten) -> Arc<str> {
+        let Some(mask) = &written.redact_as else { return MASK.into() };
+        let fits = (1..=MASK_BYTES_MAX).contains(&mask.value.len());
+        if !fits || mask.value.chars().any(char::is_control) {
+            self.problems.push(Problem::new(
+                "policy::bad_text",
+                place(&mask.referenced),
+                format!("`redact_as` must have 1 to {MASK_BYTES_MAX} bytes on one line"),
+            ));
+        }
+        mask.value.as_str().into()
+    }
+}

@@ -1,0 +1,109 @@
+//! A policy with every default filled in and every name resolved.
+//!
+//! This is what the digest covers and what the engine is built from; it knows
+//! no YAML and no places in files.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use crate::domain::{Action, Category, Digest, Role, Severity, Stage};
+
+#[derive(Debug, Serialize)]
+pub(super) struct Spec {
+    pub(super) policy: Arc<str>,
+    pub(super) version: Arc<str>,
+    pub(super) description: Option<String>,
+    /// Rules up to this level produce findings.
+    pub(super) detect_level: u8,
+    /// Rules up to this level count towards actions.
+    pub(super) block_level: u8,
+    pub(super) unjudged: UnjudgedMeans,
+    pub(super) limits: LimitsSpec,
+    pub(super) disclosure_header: Arc<str>,
+    pub(super) disclosure_first_turn: Option<Arc<str>>,
+    pub(super) system_text: Option<String>,
+    pub(super) refusal: Refusal,
+    pub(super) categories: BTreeMap<Category, CategorySpec>,
+    pub(super) rules: Vec<RuleSpec>,
+}
+
+/// What text means that nobody looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum UnjudgedMeans {
+    Block,
+    Flag,
+}
+
+#[derive(Debug, Clone, Copy, Serialize)]
+pub(super) struct LimitsSpec {
+    /// Bytes of one text that are judged.
+    pub(super) judged_bytes_max: usize,
+    /// Findings that one verdict carries.
+    pub(super) findings_max: usize,
+}
+
+impl Default for LimitsSpec {
+    fn default() -> Self {
+        Self { judged_bytes_max: 1 << 20, findings_max: 256 }
+    }
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub(super) struct Refusal {
+    pub(super) text: Arc<str>,
+    /// An error response instead of an ordinary answer.
+    pub(super) as_error: bool,
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub(super) struct CategorySpec {
+    pub(super) severity: Severity,
+    pub(super) input: Decision,
+    pub(super) output: Decision,
+    pub(super) refusal: Refusal,
+    pub(super) store_text: bool,
+}
+
+impl CategorySpec {
+    pub(super) fn decision(&self, stage: Stage) -> Decision {
+        match stage {
+            Stage::Input => self.input,
+            Stage::Output => self.output,
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, Serialize)]
+pub(super) struct Decision {
+    pub(super) action: Action,
+    /// The category's score from which on the action applies.
+    pub(super) threshold: f32,
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct RuleSpec {
+    pub(super) id: Arc<str>,
+    pub(super) category: Category,
+    pub(super) directions: Vec<Stage>,
+    /// `None`: every role.
+    pub(super) roles: Option<Vec<Role>>,
+    pub(super) level: u8,
+    pub(super) score: f32,
+    /// In canonical form.
+    pub(super) phrases: Vec<String>,
+    pub(super) patterns: Vec<String>,
+    pub(super) whole_words: bool,
+    pub(super) unless: Vec<String>,
+    pub(super) redact_as: Arc<str>,
+}
+
+impl Spec {
+    /// SHA-256 over the JSON of the whole, keys sorted.
+    pub(super) fn digest(&self) -> Result<Digest, serde_json::Error> {
+        let value = serde_json::to_value(self)?;
+        Ok(Digest::of(&serde_json::to_vec(&value)?))
+    }
+}
