@@ -1,5 +1,6 @@
 //! A back end that says what it was told to say; for tests and load runs.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,17 +14,30 @@ use crate::domain::{GenerationEvent, GenerationRequest, Permitted};
 /// Events a slow reader may leave unread.
 const EVENTS_MAX: usize = 16;
 
-/// Plays the same events for every request.
-#[derive(Debug)]
+/// What to play for a request.
+type Script = Arc<dyn Fn(&GenerationRequest) -> Vec<GenerationEvent> + Send + Sync>;
+
+/// Plays events instead of running a model.
 pub struct Scripted {
     info: ModelInfo,
-    events: Arc<[GenerationEvent]>,
+    script: Script,
     pause: Duration,
 }
 
 impl Scripted {
-    pub fn new(info: ModelInfo, events: Vec<GenerationEvent>, pause: Duration) -> Self {
-        Self { info, events: events.into(), pause }
+    /// Asks `script` what to play for each request; `pause` precedes each event.
+    pub fn new(
+        info: ModelInfo,
+        pause: Duration,
+        script: impl Fn(&GenerationRequest) -> Vec<GenerationEvent> + Send + Sync + 'static,
+    ) -> Self {
+        Self { info, script: Arc::new(script), pause }
+    }
+}
+
+impl fmt::Debug for Scripted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Scripted").field("info", &self.info).finish_non_exhaustive()
     }
 }
 
@@ -34,13 +48,13 @@ impl Backend for Scripted {
 
     fn generate(
         &self,
-        _request: Permitted<GenerationRequest>,
+        request: Permitted<GenerationRequest>,
     ) -> BoxFuture<'_, Result<TokenStream, InferenceError>> {
         let (sender, receiver) = mpsc::channel(EVENTS_MAX);
-        let (events, pause) = (Arc::clone(&self.events), self.pause);
+        let (events, pause) = ((self.script)(request.get()), self.pause);
         #[expect(clippy::disallowed_methods, reason = "ends with its stream; nothing to drain")]
         tokio::spawn(async move {
-            for event in events.iter().cloned() {
+            for event in events {
                 if !pause.is_zero() {
                     tokio::time::sleep(pause).await;
                 }

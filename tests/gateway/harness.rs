@@ -12,6 +12,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use futures::StreamExt as _;
+use portcullis::app::Application;
 use portcullis::domain::{
     Alternative, Category, FinishReason, GenerationEvent, Prompt, TokenLogprob, Usage,
 };
@@ -316,15 +317,18 @@ impl TestGateway {
         let backend = backend(builder.script, builder.pause, Arc::clone(&generations));
 
         let (ready, is_ready) = std::sync::mpsc::sync_channel(1);
-        let (stop, stopped) = tokio::sync::oneshot::channel();
+        let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
         let thread = std::thread::spawn(move || {
-            let runtime = tokio::runtime::Runtime::new()?;
+            let runtime = tokio::runtime::Builder::new_multi_thread()
+                .worker_threads(1)
+                .enable_all()
+                .build()?;
             runtime.block_on(async move {
-                let application =
-                    portcullis::app::Application::build_with(settings, vec![backend]).await?;
+                let application = Application::with_backends(settings, vec![backend]).await?;
                 ready.send(application.address())?;
-                let stopped = async move { drop(stopped.await) };
-                application.run_until(stopped).await
+                let stops = futures::stream::once(async move { drop(stopped.await) });
+                application.run_until(Box::pin(stops)).await?;
+                Ok(())
             })
         });
         let Ok(address) = is_ready.recv_timeout(Duration::from_secs(30)) else {
@@ -447,9 +451,9 @@ impl Drop for TestGateway {
             return;
         }
         ended.unwrap().unwrap();
-        let report = portcullis::audit::verify::verify(&self.folder.path().join("data/audit"));
+        let report = portcullis::audit::verify(&portcullis::audit::directory_in(&self.folder.path().join("data")));
         let report = report.unwrap();
-        assert!(report.problem.is_none(), "{report:?}");
+        assert!(report.is_intact(), "{report:?}");
         let log = self.log();
         assert_eq!(log.last().unwrap()["entry"]["kind"], "stopped", "the gateway drained");
     }
@@ -483,7 +487,7 @@ fn write_keys(folder: &Path, keys: &[(String, String, Value)]) -> Vec<(String, S
     }
     let data = folder.join("data");
     std::fs::create_dir_all(&data).unwrap();
-    let store = portcullis::admission::KeyStore::open(&data.join("keys.json")).unwrap();
+    let store = portcullis::admission::KeyStore::open(&portcullis::admission::keys_file_in(&data)).unwrap();
     keys.iter()
         .map(|(name, role, limits)| {
             let mut limits = limits.clone();
@@ -512,7 +516,7 @@ fn load_settings(folder: &Path, lines: &[String]) -> portcullis::config::Setting
         yaml += "policies:\n";
         for path in extra {
             let name = path.file_stem().unwrap().to_str().unwrap();
-            yaml += &format!("  {name}: {}\n", path.display());
+            yaml.push_str(&format!("  {name}: {}\n", path.display()));
         }
     }
     for line in lines {
@@ -521,7 +525,8 @@ fn load_settings(folder: &Path, lines: &[String]) -> portcullis::config::Setting
     }
     let file = folder.join("portcullis.config");
     std::fs::write(&file, yaml).unwrap();
-    portcullis::config::Settings::from_file(&file).unwrap()
+    let sources = portcullis::config::Sources { file: Some(file), ..Default::default() };
+    portcullis::config::load(&sources).unwrap().settings
 }
 
 fn backend(script: Script, pause: Duration, generations: Arc<AtomicU64>) -> Arc<dyn Backend> {
@@ -533,7 +538,7 @@ fn backend(script: Script, pause: Duration, generations: Arc<AtomicU64>) -> Arc<
         created: 1_700_000_000,
         description: "a script".to_owned(),
     };
-    Arc::new(Scripted::answering(info, pause, move |request| {
+    Arc::new(Scripted::new(info, pause, move |request| {
         generations.fetch_add(1, Ordering::SeqCst);
         match &script {
             Script::Events(events) => events.clone(),
