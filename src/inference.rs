@@ -18,6 +18,7 @@ use crate::domain::{Digest, GenerationEvent, GenerationRequest, Permitted};
 mod anchor;
 pub mod embedded;
 pub mod scripted;
+pub mod upstream;
 
 /// Something that continues a prompt.
 pub trait Backend: Send + Sync + fmt::Debug {
