@@ -4,6 +4,7 @@
 //! computes from them, and texts with what SentencePiece makes of them; its
 //! README says how they were made.
 
+#[cfg(test)]
 mod model {
     mod chat;
     mod corruption;

@@ -190,3 +190,53 @@ fn load(path: &Path) -> anyhow::Result<Model> {
     bar.finish_and_clear();
     Ok(model?)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn checkpoint(name: &str) -> PathBuf {
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/checkpoints").join(name)
+    }
+
+    #[test]
+    fn tokenize_prints_ids() {
+        let tokenizer = Tokenizer::open(&checkpoint("gguf-f32.gguf")).unwrap();
+        let plain = tokenize(&tokenizer, "<s>\n", false, false).unwrap();
+        let ids: Vec<u32> = plain.split_whitespace().map(|id| id.parse().unwrap()).collect();
+        assert_eq!(ids, tokenizer.encode("<s>\n").unwrap());
+        assert_eq!(tokenize(&tokenizer, "<s>\n", true, false).unwrap(), format!("1 {plain}"));
+        let json: serde_json::Value =
+            serde_json::from_str(&tokenize(&tokenizer, "<s>\n", false, true).unwrap()).unwrap();
+        assert_eq!(json["ids"], json!(ids));
+        assert_eq!(tokenize(&tokenizer, "", false, false).unwrap(), "\n");
+    }
+
+    #[test]
+    fn score_prints_each_token_and_the_perplexity() {
+        let model = load(&checkpoint("gguf-f32.gguf")).unwrap();
+        let json: serde_json::Value =
+            serde_json::from_str(&score(&model, "The owl\n", true).unwrap()).unwrap();
+        let tokens = json["tokens"].as_array().unwrap();
+        let text: String = tokens.iter().map(|token| token["text"].as_str().unwrap()).collect();
+        assert_eq!(text, " The owl\n");
+        let total: f64 = tokens.iter().map(|token| token["logprob"].as_f64().unwrap()).sum();
+        let perplexity = (-total / tokens.len() as f64).exp();
+        assert!((json["perplexity"].as_f64().unwrap() / perplexity - 1.0).abs() < 1e-6);
+        let plain = score(&model, "The owl\n", false).unwrap();
+        assert_eq!(plain.lines().count(), tokens.len() + 1);
+        assert!(score(&model, "", false).is_err());
+    }
+
+    #[test]
+    fn inspect_prints_card_shape_and_tensors() {
+        let inspection = Model::inspect(&checkpoint("gguf-mixed.gguf")).unwrap();
+        let json: serde_json::Value =
+            serde_json::from_str(&inspect(&inspection, true).unwrap()).unwrap();
+        assert_eq!(json["card"]["architecture"], "llama");
+        assert_eq!(json["shape"]["key_value_heads"], "4");
+        assert_eq!(json["tensors"].as_array().unwrap().len(), 12);
+        let plain = inspect(&inspection, false).unwrap();
+        assert!(plain.contains("blk.0.attn_q.weight") && plain.contains("Q2_K"), "{plain}");
+    }
+}
