@@ -18,10 +18,11 @@ mkdir -p build "$model"
 [ -f build/broad.jsonl ] || .venv/bin/python corpus.py --out build/broad.jsonl --seed 7
 [ -f build/drill.jsonl ] || .venv/bin/python corpus.py --out build/drill.jsonl --seed 8 --drill
 [ -f build/tokenizer.model ] || .venv/bin/python tokenizer.py --corpus build/broad.jsonl --out build/tokenizer.model
-# The learning rate falls faster in the second part: its schedule ends at step 600, that of the first at 880.
+# Three parts: broad, drill, and more drill with the learning rate raised once again.
 train=(.venv/bin/python train.py --tokenizer build/tokenizer.model --out build)
 "${train[@]}" --corpus build/broad.jsonl --steps 880 --to-step 400
-"${train[@]}" --corpus build/drill.jsonl --steps 600 --from-step 400
+"${train[@]}" --corpus build/drill.jsonl --from-step 400 --steps 600
+"${train[@]}" --corpus build/drill.jsonl --from-step 400 --steps 770 --restart-at 600 --warmup 20 --lr 1.5e-3
 .venv/bin/python export.py --checkpoint build/hf --tokenizer build/tokenizer.model --out "$model/demo-llama.gguf"
 .venv/bin/python verify.py --model "$model/demo-llama.gguf" --tokenizer build/tokenizer.model
 .venv/bin/python samples.py --model "$model/demo-llama.gguf" --tokenizer build/tokenizer.model --out "$model/samples.json"

@@ -5,7 +5,7 @@ Muon, embeddings, output and norms by AdamW. Conversations are packed into rows 
 form a row of single turns is the same thing as a longer chat that changes its subject.
 
     python train.py --corpus build/broad.jsonl --tokenizer build/tokenizer.model --out build --steps 880 --to-step 400
-    python train.py --corpus build/drill.jsonl --tokenizer build/tokenizer.model --out build --steps 600 --from-step 400
+    python train.py --corpus build/drill.jsonl --tokenizer build/tokenizer.model --out build --from-step 400 --steps 600
 
 Started again, it goes on from the last checkpoint in `--out`.
 """
