@@ -538,7 +538,7 @@ fn backend(script: Script, pause: Duration, generations: Arc<AtomicU64>) -> Arc<
         created: 1_700_000_000,
         description: "a script".to_owned(),
     };
-    Arc::new(Scripted::new(info, pause, move |request| {
+    Arc::new(Scripted::answering(info, pause, move |request| {
         generations.fetch_add(1, Ordering::SeqCst);
         match &script {
             Script::Events(events) => events.clone(),
