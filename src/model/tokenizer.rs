@@ -124,8 +124,12 @@ impl Tokenizer {
         }
     }
 
+    /// How many tokens the network must know: up to the last that text or a prompt can need.
+    /// Control tokens behind it, such as padding, never reach the network.
     pub(super) fn vocabulary(&self) -> usize {
-        self.pieces.len()
+        let last = self.pieces.0.iter().rposition(|piece| !piece.is_empty());
+        let control = self.bos.max(self.eos()) as usize;
+        last.map_or(control, |last| last.max(control)) + 1
     }
 
     pub(super) const fn pieces(&self) -> &Arc<Pieces> {
