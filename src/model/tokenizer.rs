@@ -5,6 +5,7 @@
 //! ids. The vocabulary comes from a GGUF file (`sentencepiece`) or from a
 //! `tokenizer.json` (`hugging_face`). Knows nothing of chat forms.
 
+use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -40,8 +41,13 @@ enum Encoder {
 }
 
 /// The bytes of each token, by id; empty for control tokens.
-#[derive(Debug)]
 pub(super) struct Pieces(Vec<Box<[u8]>>);
+
+impl fmt::Debug for Pieces {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Pieces({})", self.len())
+    }
+}
 
 impl Pieces {
     fn len(&self) -> usize {

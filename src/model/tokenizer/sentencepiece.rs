@@ -8,6 +8,7 @@
 
 use std::cmp::{Ordering, Reverse};
 use std::collections::{BinaryHeap, HashMap};
+use std::fmt;
 
 use super::{Pieces, SPACE, byte_of, text_of};
 use crate::model::error::ModelError;
@@ -19,7 +20,6 @@ const UNKNOWN: i64 = 2;
 const USER_DEFINED: i64 = 4;
 const BYTE: i64 = 6;
 
-#[derive(Debug)]
 pub(super) struct SentencePiece {
     /// Ordinary pieces: id and score.
     pieces: HashMap<Box<str>, (u32, f32)>,
@@ -48,6 +48,12 @@ struct Merge {
     right: usize,
     /// Of both together; if it has changed since, the merge is stale.
     bytes: usize,
+}
+
+impl fmt::Debug for SentencePiece {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SentencePiece({} pieces)", self.pieces.len())
+    }
 }
 
 impl SentencePiece {
