@@ -15,6 +15,7 @@
 //! F16 and BF16 weights stay in the mapped file and are widened exactly while
 //! they are used, ggml blocks are copied and computed by candle's kernels.
 
+use std::fmt;
 use std::path::Path;
 
 use tracing::info;
@@ -48,7 +49,6 @@ use checkpoint::Checkpoint;
 use llama::Llama;
 
 /// A checkpoint in memory, ready to run. Immutable; share it by `Arc`.
-#[derive(Debug)]
 pub struct Model {
     llama: Llama,
     tokenizer: Tokenizer,
@@ -289,6 +289,12 @@ impl Model {
     /// The decoder for what follows `prompt`: where it continues a text, the first space stays.
     pub fn decoder_after(&self, prompt: &RenderedPrompt) -> TextDecoder {
         TextDecoder::new(self.tokenizer.pieces().clone(), !prompt.continues)
+    }
+}
+
+impl fmt::Debug for Model {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Model").field("card", &self.card).finish_non_exhaustive()
     }
 }
 

@@ -51,7 +51,7 @@ pub(super) fn render(
         return Err(ModelError::computation("a chat needs at least one message"));
     };
     let renderer = Renderer { tokenizer, system: &system };
-    let continues = last.answer.is_some();
+    let continues = last.answer.as_deref().is_some_and(|answer| !strip(answer).is_empty());
     let whole = renderer.last(last, true)?;
     if whole.len() > tokens_max {
         return Err(ModelError::prompt_too_long(whole.len(), tokens_max));

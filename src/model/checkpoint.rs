@@ -95,6 +95,13 @@ impl Checkpoint {
         if metadata.is_dir() {
             return hugging_face::open(path);
         }
+        // Opening a pipe would wait for its writer.
+        if !metadata.is_file() {
+            return Err(ModelError::checkpoint(format!(
+                "`{}` is neither a file nor a directory",
+                path.display()
+            )));
+        }
         let name = file_name(path);
         let image = Image::open(path)?;
         gguf::open(&name, image)

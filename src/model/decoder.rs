@@ -3,13 +3,14 @@
 //! A character may be spread over several byte tokens; its bytes wait here
 //! until it is whole. Knows nothing of models or stop texts.
 
+use std::fmt;
 use std::sync::Arc;
 
 use super::tokenizer::Pieces;
 use crate::domain::{Alternative, TokenLogprob};
 
 /// UTF-8 safe: bytes of a character that is not complete wait.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct TextDecoder {
     pieces: Arc<Pieces>,
     /// Fewer than four bytes.
@@ -83,6 +84,13 @@ impl TextDecoder {
                 }
             }
         }
+    }
+}
+
+/// Without the bytes that wait: they are somebody's text.
+impl fmt::Debug for TextDecoder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TextDecoder").field("at_start", &self.at_start).finish_non_exhaustive()
     }
 }
 

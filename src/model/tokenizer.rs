@@ -5,6 +5,7 @@
 //! ids. The vocabulary comes from a GGUF file (`sentencepiece`) or from a
 //! `tokenizer.json` (`hugging_face`). Knows nothing of chat forms.
 
+use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -40,8 +41,13 @@ enum Encoder {
 }
 
 /// The bytes of each token, by id; empty for control tokens.
-#[derive(Debug)]
 pub(super) struct Pieces(Vec<Box<[u8]>>);
+
+impl fmt::Debug for Pieces {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Pieces({})", self.len())
+    }
+}
 
 impl Pieces {
     fn len(&self) -> usize {
@@ -124,8 +130,12 @@ impl Tokenizer {
         }
     }
 
+    /// How many tokens the network must know: up to the last that text or a prompt can need.
+    /// Control tokens behind it, such as padding, never reach the network.
     pub(super) fn vocabulary(&self) -> usize {
-        self.pieces.len()
+        let last = self.pieces.0.iter().rposition(|piece| !piece.is_empty());
+        let control = self.bos.max(self.eos()) as usize;
+        last.map_or(control, |last| last.max(control)) + 1
     }
 
     pub(super) const fn pieces(&self) -> &Arc<Pieces> {

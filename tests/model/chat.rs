@@ -99,4 +99,7 @@ fn an_answer_at_the_end_is_continued() {
     let text = model.tokenizer().encode("[INST] Hello! [/INST] The owl").unwrap();
     assert_eq!(prompt.ids, [&[1], text.as_slice()].concat());
     assert!(prompt.continues);
+    let messages = [says(Role::User, "Hello!"), says(Role::Assistant, " \n")];
+    let prompt = model.render_chat(&messages, 1).unwrap();
+    assert_eq!(prompt, model.render_chat(&messages[..1], 1).unwrap());
 }

@@ -81,6 +81,14 @@ fn impossible_counts_cost_no_memory() {
             assert!(error.contains(what), "{error}");
         }
     }
+    assert!(peak_memory_mib().is_none_or(|mib| mib < 256), "{:?}", peak_memory_mib());
+}
+
+/// The most memory that this process has held, where the system tells.
+fn peak_memory_mib() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    Some(line.split_whitespace().next()?.parse::<u64>().ok()? / 1024)
 }
 
 /// Replaces the value of a metadata key, whose type stays the same.
@@ -150,6 +158,7 @@ fn files_of_other_kinds_are_refused() {
         let error = open_gguf(directory.path(), bytes).unwrap_err();
         assert!(error.contains(what), "{error}");
     }
+    assert!(open(Path::new("/dev/null")).unwrap_err().contains("neither a file nor a directory"));
     assert!(open(&directory.path().join("absent")).unwrap_err().contains("cannot open"));
     let empty = tempfile::tempdir().unwrap();
     assert!(open(empty.path()).unwrap_err().contains("no `config.json`"));

@@ -61,7 +61,8 @@ fn the_demo_model_answers_as_its_samples_say() {
         let (ids, stopped) = answer(&model, &prompt.ids, sample.answer_ids.len() + 1);
         let expected = sample.answer_ids.as_slice();
         assert_eq!(ids.get(..expected.len()), Some(expected), "{}", sample.answer);
-        assert_eq!(stopped, sample.finish_reason == "stop");
+        // One that was cut at its length might have stopped at the next token.
+        assert!(stopped || sample.finish_reason != "stop", "{}", sample.answer);
         let mut decoder = model.text_decoder();
         let text: String = expected.iter().map(|&id| decoder.push(id)).collect();
         assert_eq!(text, sample.answer);

@@ -114,7 +114,7 @@ fn a_prompt_in_pieces_gives_the_same_answer_as_a_whole_one() {
     {
         let model = load(file);
         let ExpectedPrompt { ids, logits, .. } = expected(name).prompts.pop().unwrap();
-        for piece in [1, 7, 64, 149] {
+        for piece in [1, 100, 149] {
             let mut sequence = model.sequence(ids.len()).unwrap();
             let mut last = Vec::new();
             for ids in ids.chunks(piece) {

@@ -133,3 +133,23 @@ fn the_vocabulary_of_a_gguf_twin_serves_a_directory() {
         load("hf-f32").tokenizer().encode(text).unwrap()
     );
 }
+
+#[test]
+fn an_added_padding_token_that_the_network_does_not_know_is_no_obstacle() {
+    let directory = tempfile::tempdir().unwrap();
+    for name in ["config.json", "model.safetensors"] {
+        std::fs::copy(checkpoint("hf-f32").join(name), directory.path().join(name)).unwrap();
+    }
+    let mut tokenizer: serde_json::Value = read(&checkpoint("hf-f32").join("tokenizer.json"));
+    let added = tokenizer["added_tokens"].as_array_mut().unwrap();
+    let mut padding = added[0].clone();
+    padding["id"] = 512.into();
+    padding["content"] = "<pad>".into();
+    added.push(padding);
+    let bytes = serde_json::to_vec(&tokenizer).unwrap();
+    std::fs::write(directory.path().join("tokenizer.json"), bytes).unwrap();
+    let model = Model::load(directory.path(), None).unwrap();
+    let ids = model.tokenizer().encode("<pad>").unwrap();
+    assert!(ids.iter().all(|&id| id < 512), "{ids:?}");
+    assert_eq!(ids, load("hf-f32").tokenizer().encode("<pad>").unwrap());
+}
