@@ -22,8 +22,8 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use futures::FutureExt as _;
 use futures::future::{BoxFuture, join_all};
+use reqwest::Client;
 use reqwest::header::HeaderValue;
-use reqwest::{Client, Url};
 use secrecy::{ExposeSecret as _, SecretString};
 use tokio::sync::{Mutex, mpsc};
 use tokio_util::task::TaskTracker;
@@ -35,6 +35,8 @@ use super::{
     Backend, InferenceError, InferenceErrorKind, Load, ModelInfo, StartError, TokenStream,
 };
 use crate::domain::{GenerationRequest, Permitted, Prompt, Role};
+
+pub use reqwest::Url;
 
 pub use self::pool::BreakerConfig;
 
