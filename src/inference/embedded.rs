@@ -9,6 +9,8 @@ mod queue;
 mod request;
 mod scheduler;
 mod stop;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -44,7 +46,8 @@ pub struct EmbeddedConfig {
     pub context_tokens: Option<usize>,
     /// Per choice, for requests that set no limit.
     pub tokens_default_max: u32,
-    /// Threads for computing; `None`: one per core, shared with other models.
+    /// Threads for what rayon computes; `None`: one per core, shared with other models. candle's
+    /// own threads are set for the whole process by `model::configure_threads`.
     pub threads: Option<usize>,
 }
 

@@ -22,8 +22,8 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use futures::FutureExt as _;
 use futures::future::{BoxFuture, join_all};
+use reqwest::Client;
 use reqwest::header::HeaderValue;
-use reqwest::{Client, Url};
 use secrecy::{ExposeSecret as _, SecretString};
 use tokio::sync::{Mutex, mpsc};
 use tokio_util::task::TaskTracker;
@@ -36,10 +36,14 @@ use super::{
 };
 use crate::domain::{GenerationRequest, Permitted, Prompt, Role};
 
+pub use reqwest::Url;
+
 pub use self::pool::BreakerConfig;
 
 /// Events that a slow reader may leave unread; then the server waits.
 const EVENTS_MAX: usize = 32;
+/// Of one request; OpenAI's limit.
+const CHOICES_MAX: u32 = 128;
 /// Idle connections kept to each server.
 const IDLE_CONNECTIONS_MAX: usize = 64;
 const IDLE_CONNECTION_SECONDS_MAX: u64 = 60;
@@ -147,7 +151,7 @@ impl Upstream {
     async fn begin(&self, request: GenerationRequest) -> Result<TokenStream, InferenceError> {
         self.check(&request)?;
         let begun = tokio::time::Instant::now();
-        let first_token_by = begun + self.limits.first_token;
+        let first_token_by = begun + self.limits.first_token.min(self.limits.total);
         let body = request::body(&self.model, &request).map_err(|error| {
             InferenceError::new(InferenceErrorKind::Failed, "the request could not be written")
                 .with_source(error)
@@ -193,8 +197,8 @@ impl Backend for Upstream {
         {
             return unsupported("messages", "this model takes no messages with the role `tool`");
         }
-        if request.choices == 0 {
-            return unsupported("n", "`n` must be at least 1");
+        if !(1..=CHOICES_MAX).contains(&request.choices) {
+            return unsupported("n", "`n` must be from 1 to 128");
         }
         Ok(())
     }
@@ -206,11 +210,12 @@ impl Backend for Upstream {
             let fresh = Duration::from_millis(READY_CACHE_MS_MAX);
             let serving = match *known {
                 Some((asked, serving)) if asked.elapsed() < fresh => serving,
-                _ => self.look().await,
+                _ => {
+                    let serving = self.look().await;
+                    *known = Some((Instant::now(), serving));
+                    serving
+                }
             };
-            if known.is_none_or(|(asked, _)| asked.elapsed() >= fresh) {
-                *known = Some((Instant::now(), serving));
-            }
             drop(known);
             if serving { Ok(()) } else { Err(failure::unreachable_server()) }
         }

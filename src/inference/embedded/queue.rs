@@ -87,7 +87,7 @@ impl Queue {
             return Err(NoPlace::Full { retry_after: state.retry_after(self.slots) });
         }
         state.reserved += 1;
-        Ok(Place { queue: Arc::clone(self) })
+        Ok(Place { queue: Arc::clone(self), taken: false })
     }
 
     /// The next job, once there are slots for all of its choices.
@@ -158,17 +158,21 @@ impl State {
 #[derive(Debug)]
 pub(super) struct Place {
     queue: Arc<Queue>,
+    /// A job has it now.
+    taken: bool,
 }
 
 impl Place {
     /// Queues the job. When the queue closed meanwhile, its reader is told.
-    pub(super) fn submit(self, job: Job) {
+    pub(super) fn submit(mut self, job: Job) {
         let mut state = self.queue.lock();
         if state.closed {
             drop(state);
             return job.refuse();
         }
         state.waiting.push_back(job);
+        state.reserved -= 1;
+        self.taken = true;
         drop(state);
         self.queue.changed.notify_one();
     }
@@ -176,7 +180,9 @@ impl Place {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        self.queue.lock().reserved -= 1;
+        if !self.taken {
+            self.queue.lock().reserved -= 1;
+        }
     }
 }
 

@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 
 use super::choice::{Choice, Start, Stepped};
 use super::queue::{Admitted, Lease, Run};
-use crate::domain::{Digest, GenerationEvent, Sampling, Usage};
+use crate::domain::{GenerationEvent, Sampling, Usage};
 use crate::inference::{InferenceError, InferenceErrorKind};
 use crate::model::{Model, ModelError, RenderedPrompt, Sampler, Sequence};
 
@@ -53,16 +53,22 @@ impl Job {
 #[derive(Debug)]
 pub(super) struct Request {
     job: Job,
-    digest: Digest,
     phase: Phase,
     usage: Usage,
-    _run: Run,
+    run: Option<Run>,
 }
 
 #[derive(Debug)]
 enum Phase {
-    Prefill { sequence: Sequence, done: usize, leases: Vec<Lease> },
-    Decode { choices: Vec<Choice> },
+    /// The sequence is made with the first chunk.
+    Prefill {
+        sequence: Option<Sequence>,
+        done: usize,
+        leases: Vec<Lease>,
+    },
+    Decode {
+        choices: Vec<Choice>,
+    },
 }
 
 /// What a turn did.
@@ -75,22 +81,15 @@ pub(super) enum Turn {
 }
 
 impl Request {
-    pub(super) fn new(model: &Model, admitted: Admitted) -> Result<Self, (Events, ModelError)> {
+    pub(super) fn new(admitted: Admitted) -> Self {
         let Admitted { job, leases, run } = admitted;
-        let capacity = job.prompt.ids.len().saturating_add(job.tokens_max as usize);
-        let capacity = capacity.min(model.card().context_tokens);
-        let sequence = match model.sequence(capacity) {
-            Ok(sequence) => sequence,
-            Err(error) => return Err((job.events, error)),
-        };
         let prompt_tokens = u32::try_from(job.prompt.ids.len()).unwrap_or(u32::MAX);
-        Ok(Self {
+        Self {
             job,
-            digest: model.card().digest,
-            phase: Phase::Prefill { sequence, done: 0, leases },
+            phase: Phase::Prefill { sequence: None, done: 0, leases },
             usage: Usage { prompt_tokens, completion_tokens: 0 },
-            _run: run,
-        })
+            run: Some(run),
+        }
     }
 
     pub(super) const fn is_prefilling(&self) -> bool {
@@ -117,6 +116,10 @@ impl Request {
         let Phase::Prefill { sequence, done, .. } = &mut self.phase else {
             return Ok(Turn::Waited);
         };
+        let sequence = match sequence {
+            Some(sequence) => sequence,
+            None => sequence.insert(empty_sequence(model, &self.job)?),
+        };
         let rest = self.job.prompt.ids.get(*done..).unwrap_or_default();
         let (chunk, after) = rest.split_at(rest.len().min(PREFILL_TOKENS_MAX));
         let logits = model.forward(sequence, chunk)?;
@@ -125,13 +128,15 @@ impl Request {
             return Ok(Turn::Moved);
         }
         let decode = Phase::Decode { choices: Vec::new() };
-        if let Phase::Prefill { sequence, leases, .. } = mem::replace(&mut self.phase, decode) {
+        if let Phase::Prefill { sequence: Some(sequence), leases, .. } =
+            mem::replace(&mut self.phase, decode)
+        {
             let choices = start_choices(model, &self.job, sequence, &logits, leases)?;
             self.phase = Phase::Decode { choices };
         }
         self.send(GenerationEvent::Started {
             turns_dropped: self.job.prompt.turns_dropped,
-            model_digest: Some(self.digest),
+            model_digest: Some(model.card().digest),
         });
         Ok(Turn::Moved)
     }
@@ -153,15 +158,31 @@ impl Request {
                 None => self.keep(choice),
                 Some(reason) => {
                     self.usage.completion_tokens += choice.tokens();
-                    self.send(GenerationEvent::Finished { choice: choice.index(), reason });
+                    let choice_index = choice.index();
+                    drop(choice);
+                    self.send(GenerationEvent::Finished { choice: choice_index, reason });
                 }
             }
         }
         if matches!(&self.phase, Phase::Decode { choices } if choices.is_empty()) {
+            self.release();
             self.send(GenerationEvent::Usage(self.usage));
             return Ok(Turn::Over);
         }
         Ok(turn)
+    }
+
+    /// Frees the slots. Done before the reader is told of the end, so that its next request
+    /// finds them free.
+    fn release(&mut self) {
+        self.phase = Phase::Decode { choices: Vec::new() };
+        self.run = None;
+    }
+
+    /// Ends it; the details are for the log.
+    pub(super) fn fail(&mut self, error: InferenceError) {
+        self.release();
+        let _ = self.job.events.try_send(Err(error));
     }
 
     fn keep(&mut self, choice: Choice) {
@@ -175,6 +196,11 @@ impl Request {
     fn send(&self, event: GenerationEvent) {
         let _ = self.job.events.try_send(Ok(event));
     }
+}
+
+fn empty_sequence(model: &Model, job: &Job) -> Result<Sequence, ModelError> {
+    let capacity = job.prompt.ids.len().saturating_add(job.tokens_max as usize);
+    model.sequence(capacity.min(model.card().context_tokens))
 }
 
 /// The last choice takes the prompt's sequence, the others copies of it.
@@ -200,12 +226,6 @@ fn start_choices(
         })
     };
     Ok((0..).zip(leases).zip(sequences).map(start).collect())
-}
-
-/// Tells the reader that the model failed; the details are for the log.
-pub(super) fn failed(events: &Events, source: ModelError) {
-    let error = InferenceError::new(InferenceErrorKind::Failed, "the model failed");
-    let _ = events.try_send(Err(error.with_source(source)));
 }
 
 /// Told to requests that shutdown cuts off.

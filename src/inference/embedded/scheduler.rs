@@ -13,7 +13,7 @@ use futures::executor::block_on;
 use futures::future::{Either, select, select_all};
 
 use super::queue::Queue;
-use super::request::{Request, STEP_EVENTS_MAX, Turn, failed, stopping};
+use super::request::{Request, STEP_EVENTS_MAX, Turn, stopping};
 use crate::inference::{InferenceError, InferenceErrorKind};
 use crate::model::Model;
 
@@ -22,20 +22,14 @@ pub(super) fn run(model: &Model, queue: &Arc<Queue>) {
     let mut running: Vec<Request> = Vec::new();
     while !queue.is_closed() {
         while let Some(admitted) = queue.admit() {
-            match Request::new(model, admitted) {
-                Ok(request) => running.push(request),
-                Err((events, error)) => {
-                    tracing::error!(%error, "a sequence could not be made");
-                    failed(&events, error);
-                }
-            }
+            running.push(Request::new(admitted));
         }
         if !round(model, &mut running) {
             wait(queue, &running);
         }
     }
-    for request in running {
-        let _ = request.events().try_send(Err(stopping()));
+    for mut request in running {
+        request.fail(stopping());
     }
 }
 
@@ -61,16 +55,19 @@ fn turn(model: &Model, request: &mut Request, may_prefill: bool) -> Turn {
         Ok(Ok(turn)) => turn,
         Ok(Err(error)) => {
             tracing::error!(%error, "a generation failed");
-            failed(request.events(), error);
+            request.fail(failed().with_source(error));
             Turn::Over
         }
         Err(_) => {
             tracing::error!("a generation panicked");
-            let error = InferenceError::new(InferenceErrorKind::Failed, "the model failed");
-            let _ = request.events().try_send(Err(error));
+            request.fail(failed());
             Turn::Over
         }
     }
+}
+
+fn failed() -> InferenceError {
+    InferenceError::new(InferenceErrorKind::Failed, "the model failed")
 }
 
 /// Sleeps until the queue changes, or a reader makes room or goes away.

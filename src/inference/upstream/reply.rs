@@ -289,7 +289,7 @@ mod tests {
         for logprobs in [chat, older] {
             let choice = json!({"index": 1, "text": "h", "logprobs": logprobs});
             let reply = parsed(json!({"choices": [choice]})).unwrap();
-            assert_eq!(reply.pieces[0].tokens, [expected.clone()]);
+            assert_eq!(reply.pieces[0].tokens, std::slice::from_ref(&expected));
         }
         let uneven = json!({"tokens": ["h", "i"], "token_logprobs": [-0.5]});
         let choice = json!({"index": 0, "text": "hi", "logprobs": uneven});
