@@ -85,7 +85,6 @@ mod tests {
     use super::*;
 
     #[actix_web::test]
-    #[expect(clippy::panic, reason = "the panic is what is tested")]
     async fn a_panic_is_an_ordinary_error_and_the_next_request_is_served() {
         async fn broken() -> HttpResponse {
             panic!("a secret")
