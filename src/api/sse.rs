@@ -9,7 +9,7 @@ use std::convert::Infallible;
 use std::time::Duration;
 
 use actix_web::HttpResponse;
-use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use actix_web::http::header::{CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE};
 use actix_web::web::Bytes;
 use futures::Stream;
 use tokio::time::timeout;
@@ -74,6 +74,8 @@ fn head(response: &mut actix_web::HttpResponseBuilder) -> &mut actix_web::HttpRe
     response
         .insert_header((CONTENT_TYPE, "text/event-stream"))
         .insert_header((CACHE_CONTROL, "no-cache"))
+        // Keeps a compressing layer from collecting what should flow.
+        .insert_header((CONTENT_ENCODING, "identity"))
         .insert_header(("x-accel-buffering", "no"))
 }
 
