@@ -108,3 +108,6 @@ pub fn configure_admin(cfg: &mut ServiceConfig, edge: web::Data<Edge>, listener:
         cfg.default_service(web::to(layer::not_found));
     }
 }
+
+#[cfg(test)]
+mod fixtures;

@@ -128,3 +128,67 @@ mod ui {
         HttpResponse::PermanentRedirect().insert_header((header::LOCATION, "/docs/")).finish()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use actix_web::test::TestRequest;
+    use serde_json::Value;
+
+    use super::*;
+    use crate::api::fixtures::Fixture;
+
+    /// Every reference of the document leads somewhere in it.
+    fn check_references(value: &Value, document: &Value) {
+        match value {
+            Value::Object(map) => {
+                if let Some(Value::String(reference)) = map.get("$ref") {
+                    let pointer = reference.strip_prefix('#').unwrap();
+                    assert!(document.pointer(pointer).is_some(), "{reference}");
+                }
+                map.values().for_each(|value| check_references(value, document));
+            }
+            Value::Array(items) => items.iter().for_each(|item| check_references(item, document)),
+            _ => {}
+        }
+    }
+
+    #[test]
+    fn the_description_is_complete() {
+        let document = serde_json::to_value(Description::openapi()).unwrap();
+        check_references(&document, &document);
+        for path in ["/v1/chat/completions", "/v1/completions", "/v1/moderations"] {
+            assert!(document["paths"][path]["post"]["requestBody"].is_object(), "{path}");
+        }
+        let chat = &document["components"]["schemas"]["ChatRequest"];
+        assert_eq!(chat["additionalProperties"], false);
+        assert_eq!(chat["required"], serde_json::json!(["messages", "model"]));
+        assert_eq!(chat["properties"]["temperature"]["maximum"], 2.0);
+        let names = chat["properties"].as_object().unwrap().len();
+        assert_eq!(names, fields::of(Endpoint::ChatCompletions).len());
+    }
+
+    #[cfg(feature = "docs-ui")]
+    #[actix_web::test]
+    async fn the_page_and_its_parts_come_from_here() {
+        let gateway = Fixture::saying(&[]);
+        let get = async |path: &str| gateway.send(TestRequest::get().uri(path)).await;
+        assert_eq!(get("/docs").await.headers["location"], "/docs/");
+        let page = get("/docs/").await;
+        assert_eq!(page.status, 200);
+        assert!(page.headers["content-security-policy"].starts_with("default-src 'self'"));
+        let start = get("/docs/swagger-initializer.js").await.text;
+        assert!(start.contains("/openapi.json"), "{start}");
+        assert!(start.contains("\"validatorUrl\": \"none\""), "{start}");
+        for text in [&page.text, &start] {
+            assert!(!text.contains("http://") && !text.contains("https://"), "{text}");
+            assert!(!text.contains("\"//"), "{text}");
+        }
+        // All that the page names is there.
+        for part in page.text.split(['"', '\'']).filter(|part| part.starts_with("./")) {
+            let part = format!("/docs/{}", part.trim_start_matches("./"));
+            let gateway = Fixture::saying(&[]);
+            assert_eq!(gateway.status_of(&part).await, 200, "{part}");
+        }
+        assert_eq!(get("/openapi.json").await.status, 200);
+    }
+}

@@ -27,6 +27,8 @@ pub(crate) struct ApiError {
     kind: Kind,
     /// The decision, when one was made.
     decided: Option<Box<Decided>>,
+    /// The request field that holds the prompt, where an error may mean it.
+    prompt: Option<&'static str>,
 }
 
 /// A decision that an error body reports.
@@ -95,19 +97,19 @@ const SERVER: &str = "server_error";
 
 impl From<Invalid> for ApiError {
     fn from(invalid: Invalid) -> Self {
-        Self { kind: Kind::Invalid(invalid), decided: None }
+        Self { kind: Kind::Invalid(invalid), decided: None, prompt: None }
     }
 }
 
 impl From<Denied> for ApiError {
     fn from(denied: Denied) -> Self {
-        Self { kind: Kind::Denied(denied), decided: None }
+        Self { kind: Kind::Denied(denied), decided: None, prompt: None }
     }
 }
 
 impl From<Plain> for ApiError {
     fn from(plain: Plain) -> Self {
-        Self { kind: Kind::Plain(plain), decided: None }
+        Self { kind: Kind::Plain(plain), decided: None, prompt: None }
     }
 }
 
@@ -115,7 +117,7 @@ impl From<Plain> for ApiError {
 impl From<InferenceError> for ApiError {
     fn from(error: InferenceError) -> Self {
         let kind = Kind::Failed(FailedWhy::Inference(error), Outcome::InvalidRequest);
-        Self { kind, decided: None }
+        Self { kind, decided: None, prompt: None }
     }
 }
 
@@ -127,22 +129,36 @@ impl ApiError {
             let extension = Extension::new(&notice, outcome, None, stripped);
             Decided { notice, extension }
         });
-        Self { kind: Kind::Failed(failed.error, outcome), decided: decided.map(Box::new) }
+        Self {
+            kind: Kind::Failed(failed.error, outcome),
+            decided: decided.map(Box::new),
+            prompt: None,
+        }
     }
 
     /// An answer that could not be completed.
     pub(crate) fn incomplete(why: FailedWhy, outcome: Outcome, decided: Decided) -> Self {
-        Self { kind: Kind::Failed(why, outcome), decided: Some(Box::new(decided)) }
+        Self { kind: Kind::Failed(why, outcome), decided: Some(Box::new(decided)), prompt: None }
     }
 
     /// The policy refuses, and wants it to be an error.
     pub(crate) fn refused(text: &str, decided: Decided) -> Self {
-        Self { kind: Kind::Refused(text.to_owned()), decided: Some(Box::new(decided)) }
+        Self {
+            kind: Kind::Refused(text.to_owned()),
+            decided: Some(Box::new(decided)),
+            prompt: None,
+        }
     }
 
     /// The answer broke off; what is known of its decision goes along.
     pub(crate) fn broken(plain: Plain, decided: Decided) -> Self {
-        Self { kind: Kind::Plain(plain), decided: Some(Box::new(decided)) }
+        Self { kind: Kind::Plain(plain), decided: Some(Box::new(decided)), prompt: None }
+    }
+
+    /// Says which field holds the prompt on this endpoint.
+    pub(crate) const fn with_prompt_field(mut self, field: &'static str) -> Self {
+        self.prompt = Some(field);
+        self
     }
 
     fn face(&self) -> Face {
@@ -153,6 +169,7 @@ impl ApiError {
             },
             Kind::Denied(denied) => of_denied(denied),
             Kind::Refused(text) => Face::new(400, INVALID_REQUEST, "content_filter", text),
+            Kind::Failed(FailedWhy::Inference(error), _) => of_inference(error, self.prompt),
             Kind::Failed(why, outcome) => of_failure(why, *outcome),
             Kind::Plain(plain) => of_plain(*plain),
         }
@@ -220,7 +237,7 @@ fn of_failure(why: &FailedWhy, outcome: Outcome) -> Face {
     let guard =
         if outcome == Outcome::GuardTimeout { "guard_timeout" } else { "guard_unavailable" };
     match why {
-        FailedWhy::Inference(error) => of_inference(error),
+        FailedWhy::Inference(error) => of_inference(error, None),
         FailedWhy::AuditUnavailable => {
             let message = "the decision could not be recorded, so nothing is answered";
             Face::new(503, SERVER, "guard_unavailable", message)
@@ -239,14 +256,14 @@ fn of_failure(why: &FailedWhy, outcome: Outcome) -> Face {
     }
 }
 
-fn of_inference(error: &InferenceError) -> Face {
+fn of_inference(error: &InferenceError, prompt: Option<&str>) -> Face {
     let message = &error.message;
     match error.kind {
         InferenceErrorKind::Overloaded { retry_after } => {
             Face::new(429, RATE_LIMIT, "overloaded", message).retry(retry_after)
         }
         InferenceErrorKind::PromptTooLong { .. } => Face {
-            param: Some("messages".to_owned()),
+            param: prompt.map(str::to_owned),
             ..Face::new(400, INVALID_REQUEST, "context_length_exceeded", message)
         },
         InferenceErrorKind::Unsupported { field } => Face {
@@ -365,5 +382,102 @@ impl ResponseError for ApiError {
             response.extensions_mut().insert(rejected);
         }
         response
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::fixtures::notice;
+    use crate::domain::Category;
+
+    fn inference(kind: InferenceErrorKind) -> ApiError {
+        let error = InferenceError::new(kind, "said by the back end");
+        let failed = Failed {
+            notice: Some(notice()),
+            outcome: Outcome::UpstreamError,
+            error: FailedWhy::Inference(error),
+        };
+        ApiError::failed(failed, &[]).with_prompt_field("messages")
+    }
+
+    #[test]
+    fn every_failure_of_a_back_end_has_its_status_and_code() {
+        use InferenceErrorKind as Kind;
+        let cases = [
+            (Kind::Overloaded { retry_after: Duration::from_millis(1500) }, 429, "overloaded"),
+            (Kind::PromptTooLong { tokens: 9, tokens_max: 8 }, 400, "context_length_exceeded"),
+            (Kind::Unsupported { field: "logprobs" }, 400, "unsupported_value"),
+            (Kind::Unavailable, 503, "model_unavailable"),
+            (Kind::Timeout, 504, "timeout"),
+            (Kind::UnsupportedPayload, 502, "unsupported_payload"),
+            (Kind::Upstream { status: 418 }, 502, "upstream_error"),
+            (Kind::Failed, 500, "model_failed"),
+        ];
+        for (kind, status, code) in cases {
+            let error = inference(kind);
+            let response = error.error_response();
+            assert_eq!(response.status().as_u16(), status);
+            let body = error.body();
+            assert_eq!(
+                (body.error.code, body.error.message.as_str()),
+                (code, "said by the back end")
+            );
+            assert!(body.portcullis.is_some());
+            assert!(response.headers().contains_key(headers::DECISION));
+            assert!(response.extensions().get::<Rejected>().is_none(), "the pipeline counted it");
+            let retry = response.headers().get("retry-after");
+            assert_eq!(retry.map(|after| after.to_str().unwrap()), (status == 429).then_some("2"));
+            let param = match kind {
+                Kind::PromptTooLong { .. } => Some("messages"),
+                Kind::Unsupported { field } => Some(field),
+                _ => None,
+            };
+            assert_eq!(body.error.param.as_deref(), param);
+        }
+    }
+
+    #[test]
+    fn a_guard_that_cannot_decide_is_never_a_success() {
+        for (why, outcome, status, code) in [
+            (FailedWhy::AuditUnavailable, Outcome::GuardUnavailable, 503, "guard_unavailable"),
+            (FailedWhy::GuardUnavailable, Outcome::GuardUnavailable, 503, "guard_unavailable"),
+            (FailedWhy::GuardUnavailable, Outcome::GuardTimeout, 503, "guard_timeout"),
+            (FailedWhy::Expired, Outcome::Interrupted, 504, "timeout"),
+            (FailedWhy::Stopping, Outcome::Interrupted, 503, "shutting_down"),
+        ] {
+            let error = ApiError::failed(Failed { notice: None, outcome, error: why }, &[]);
+            assert_eq!(error.status_code().as_u16(), status);
+            assert_eq!(error.body().error.code, code);
+        }
+    }
+
+    #[test]
+    fn denials_say_whether_to_try_again() {
+        let limited = Denied::RateLimited { what: "requests", retry_after: Duration::ZERO };
+        let response = ApiError::from(limited).error_response();
+        assert_eq!(response.status().as_u16(), 429);
+        assert_eq!(response.headers().get("retry-after").unwrap(), "1");
+        let never = Denied::TooManyTokens { tokens: 9, per_minute: 8 };
+        let response = ApiError::from(never).error_response();
+        assert_eq!(response.headers().get("x-should-retry").unwrap(), "false");
+        assert!(response.extensions().get::<Rejected>().is_some());
+        for denied in [Denied::LoopbackOnly, Denied::NotAdmin] {
+            assert_eq!(ApiError::from(denied).status_code().as_u16(), 403);
+        }
+    }
+
+    #[test]
+    fn a_refusal_as_an_error_tells_its_categories() {
+        let mut notice = notice();
+        notice.categories = vec![Category::Weapons];
+        let extension = Extension::new(&notice, Outcome::PolicyBlock, None, &[]);
+        let error = ApiError::refused("not here", Decided { notice, extension });
+        let response = error.error_response();
+        assert_eq!(response.status().as_u16(), 400);
+        assert_eq!(response.headers().get(headers::OUTCOME).unwrap(), "policy_block");
+        let body = error.body();
+        assert_eq!((body.error.code, body.error.message.as_str()), ("content_filter", "not here"));
+        assert_eq!(body.portcullis.unwrap().categories, ["weapons"]);
     }
 }

@@ -76,3 +76,35 @@ fn complete<B>(response: &mut HttpResponse<B>, edge: Option<&Edge>) {
     }
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
 }
+
+#[cfg(test)]
+mod tests {
+    use actix_web::App;
+    use actix_web::test::{TestRequest, init_service, try_call_service};
+
+    use super::*;
+
+    #[actix_web::test]
+    async fn a_panic_is_an_ordinary_error_and_the_next_request_is_served() {
+        async fn broken() -> HttpResponse {
+            panic!("a secret")
+        }
+        async fn fine() -> HttpResponse {
+            HttpResponse::Ok().finish()
+        }
+        let broken = resource("/broken", "GET", web::get().to(broken));
+        let fine = resource("/fine", "GET", web::get().to(fine));
+        let service = init_service(App::new().service(broken).service(fine)).await;
+        let call = async |path| {
+            let request = TestRequest::get().uri(path).to_request();
+            try_call_service(&service, request).await
+        };
+        let error = call("/broken").await.unwrap_err();
+        let response = error.error_response();
+        assert_eq!(response.status().as_u16(), 500);
+        let body = actix_web::body::to_bytes(response.into_body()).await.unwrap();
+        assert!(!String::from_utf8_lossy(&body).contains("secret"));
+        let response = call("/fine").await.unwrap();
+        assert!(response.headers().contains_key(REQUEST_ID));
+    }
+}

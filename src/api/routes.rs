@@ -38,3 +38,6 @@ pub(crate) fn admin(cfg: &mut ServiceConfig, listener: AdminListener) {
 
 pub(crate) use admin::{PolicyState, Reloaded};
 pub(crate) use probes::Readiness;
+
+#[cfg(test)]
+mod tests;

@@ -28,7 +28,10 @@ pub(super) async fn chat(
     payload: Payload,
     edge: Data<Edge>,
 ) -> Result<HttpResponse, ApiError> {
-    generate(Endpoint::ChatCompletions, wire::chat::parse, caller, &request, payload, &edge).await
+    let parse = wire::chat::parse;
+    generate(Endpoint::ChatCompletions, parse, caller, &request, payload, &edge)
+        .await
+        .map_err(|error| error.with_prompt_field("messages"))
 }
 
 pub(super) async fn completions(
@@ -37,8 +40,10 @@ pub(super) async fn completions(
     payload: Payload,
     edge: Data<Edge>,
 ) -> Result<HttpResponse, ApiError> {
-    generate(Endpoint::Completions, wire::completions::parse, caller, &request, payload, &edge)
+    let parse = wire::completions::parse;
+    generate(Endpoint::Completions, parse, caller, &request, payload, &edge)
         .await
+        .map_err(|error| error.with_prompt_field("prompt"))
 }
 
 async fn generate(

@@ -171,3 +171,42 @@ impl ModerationResult {
         result
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Slugs without a counterpart among OpenAI's names.
+    const OURS_ALONE: &[Category] = &[
+        Category::UnlicensedProfession,
+        Category::Privacy,
+        Category::Spam,
+        Category::Impersonation,
+        Category::ClaimsHuman,
+        Category::Disclosure,
+        Category::Jailbreak,
+        Category::PromptInjection,
+        Category::SystemPromptLeak,
+    ];
+
+    #[test]
+    fn every_slug_has_an_openai_name_or_is_listed_as_ours_alone() {
+        for category in Category::ALL {
+            let named = NAMES.iter().any(|(_, slugs)| slugs.contains(category));
+            assert_ne!(named, OURS_ALONE.contains(category), "{category}");
+        }
+    }
+
+    #[test]
+    fn the_documentation_has_the_same_names() {
+        let text = include_str!("../../../docs/API.md").replace('\n', " ");
+        for (name, slugs) in NAMES {
+            let slugs: Vec<_> = slugs.iter().map(|slug| slug.slug()).collect();
+            let entry = match slugs.join(", ") {
+                slugs if slugs.is_empty() => format!("`{name}`"),
+                slugs => format!("`{name}` ({slugs})"),
+            };
+            assert!(text.contains(&entry), "{entry}");
+        }
+    }
+}
