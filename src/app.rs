@@ -178,16 +178,15 @@ fn open_ledger(settings: &Settings) -> Result<(Ledger, Recovery), StartError> {
         segment_bytes_max: settings.audit.segment_bytes_max,
         append_wait_ms_max: settings.audit.append_wait_ms_max,
     };
-    Ledger::open(&directory, options).map_err(|error| {
-        StartError::new(format!("cannot open the audit log `{}`", directory.display()), error)
-    })
+    Ledger::open(&directory, options)
+        .map_err(|error| StartError::new("the audit log cannot be used", error))
 }
 
 fn open_keys(settings: &Settings) -> Result<Arc<KeyStore>, StartError> {
     let path = admission::keys_file_in(&settings.data_dir);
-    KeyStore::open(&path).map(Arc::new).map_err(|error| {
-        StartError::new(format!("cannot read the keys file `{}`", path.display()), error)
-    })
+    KeyStore::open(&path)
+        .map(Arc::new)
+        .map_err(|error| StartError::new("the keys file cannot be used", error))
 }
 
 fn load_policies(settings: &Settings) -> Result<Store, StartError> {

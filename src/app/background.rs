@@ -28,8 +28,8 @@ const RELOADS_MAX: usize = 16;
 pub(super) struct Background {
     tasks: TaskTracker,
     stop: CancellationToken,
-    /// Ends with this value.
-    _watch: Watch,
+    /// Ends with this value; `None` when every policy is part of the program.
+    _watch: Option<Watch>,
 }
 
 impl Background {
@@ -58,13 +58,17 @@ impl Background {
 fn watch_files(
     pipeline: &Arc<Pipeline>,
     sender: mpsc::Sender<Vec<(String, Reload)>>,
-) -> Result<Watch, StartError> {
+) -> Result<Option<Watch>, StartError> {
     let store = Arc::clone(&pipeline.policies);
+    if store.files().is_empty() {
+        return Ok(None);
+    }
     // The watcher has a thread of its own, which may block.
     let on_reload = move |reloads| {
         let _ = sender.blocking_send(reloads);
     };
     watch::watch(store, on_reload)
+        .map(Some)
         .map_err(|error| StartError::new("cannot watch the policy files", error))
 }
 
