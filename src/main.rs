@@ -11,6 +11,8 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 fn main() -> ExitCode {
     // The one cryptography of the process; an error means that it is installed already.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    // Before any other thread: it changes the environment.
+    portcullis::model::configure_threads(None);
     match cli::run(Cli::parse()) {
         Ok(code) => code,
         // The reader of our output went away, as `head` does: nothing is wrong.

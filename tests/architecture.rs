@@ -24,32 +24,38 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("inference", &["domain", "model", "telemetry"]),
     ("detect", &["domain", "text", "model"]),
     ("policy", &["domain", "text", "detect"]),
-    (
-        "pipeline",
-        &["domain", "text", "admission", "policy", "inference", "audit", "telemetry"],
-    ),
-    (
-        "api",
-        &["domain", "admission", "policy", "audit", "inference", "pipeline", "telemetry"],
-    ),
+    ("pipeline", &["domain", "text", "admission", "policy", "inference", "audit", "telemetry"]),
+    ("api", &["domain", "admission", "policy", "audit", "inference", "pipeline", "telemetry"]),
     (
         "config",
         &[
-            "domain", "admission", "audit", "model", "telemetry", "inference", "policy",
-            "pipeline", "api",
+            "domain",
+            "admission",
+            "audit",
+            "model",
+            "telemetry",
+            "inference",
+            "policy",
+            "pipeline",
+            "api",
         ],
     ),
     (
         "app",
         &[
-            "domain", "admission", "audit", "model", "telemetry", "inference", "policy",
-            "pipeline", "api", "config",
+            "domain",
+            "admission",
+            "audit",
+            "model",
+            "telemetry",
+            "inference",
+            "policy",
+            "pipeline",
+            "api",
+            "config",
         ],
     ),
-    (
-        "cli",
-        &["domain", "admission", "audit", "model", "policy", "telemetry", "config", "app"],
-    ),
+    ("cli", &["domain", "admission", "audit", "model", "policy", "telemetry", "config", "app"]),
 ];
 
 /// A crate, and the only modules that may name it.

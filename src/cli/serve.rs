@@ -8,6 +8,7 @@ use clap::Args;
 use super::flags::SettingsArgs;
 use super::{EXIT_USAGE, config};
 use crate::app::Application;
+use crate::model;
 use crate::telemetry::log;
 
 #[derive(Debug, Clone, Default, Args)]
@@ -23,6 +24,8 @@ pub struct ServeArgs {
 pub fn run(args: ServeArgs) -> anyhow::Result<ExitCode> {
     let Some(resolved) = config::resolve(args.settings) else { return Ok(EXIT_USAGE.into()) };
     let settings = resolved.settings;
+    // Still the only thread: candle takes the number from the environment, once for the process.
+    model::configure_threads(settings.model_threads());
     log::init(settings.log.format, &settings.log.level)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .thread_name("portcullis")

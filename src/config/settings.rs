@@ -9,11 +9,11 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::num::NonZero;
 use std::path::PathBuf;
 
-use reqwest::Url;
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize, Serializer};
 
 use crate::domain::{Digest, Limits};
+use crate::inference::upstream::Url;
 use crate::policy::Source;
 use crate::telemetry::log::LogFormat;
 
@@ -59,7 +59,10 @@ pub struct Settings {
 
 impl Default for Settings {
     fn default() -> Self {
-        let demo = Backend::Embedded(Embedded::of(ModelSource::Shipped));
+        // A model this small only loses by waiting for other threads.
+        let threads = Some(1);
+        let demo = Embedded { threads, ..Embedded::of(ModelSource::Shipped) };
+        let demo = Backend::Embedded(demo);
         Self {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8080)),
             admin_listen: None,
@@ -84,6 +87,16 @@ impl Default for Settings {
 }
 
 impl Settings {
+    /// Threads that compute, one number for all models: the most that any asks for, and all
+    /// cores (`None`) when one of them sets none.
+    pub fn model_threads(&self) -> Option<NonZero<usize>> {
+        let embedded = self.backends.values().filter_map(|backend| match backend {
+            Backend::Embedded(embedded) => Some(embedded.threads.unwrap_or(usize::MAX)),
+            Backend::Upstream(_) => None,
+        });
+        embedded.max().filter(|threads| *threads != usize::MAX).and_then(NonZero::new)
+    }
+
     /// Identifies the settings in the audit log: SHA-256 over their JSON form, without secrets.
     pub fn digest(&self) -> Digest {
         // Serialising plain data to memory cannot fail; an empty text would still be a digest.

@@ -15,8 +15,8 @@ use std::time::Duration;
 use notify::{RecommendedWatcher, RecursiveMode};
 use notify_debouncer_full::{DebounceEventResult, Debouncer, RecommendedCache, new_debouncer};
 
-use super::store::{Store, fingerprint};
 use super::Reload;
+use super::store::{Store, fingerprint};
 
 /// How long a file must rest before it is read.
 const SETTLE_MS: u64 = 300;
@@ -113,12 +113,13 @@ fn watch_directories(files: &[PathBuf], wake: SyncSender<Wake>) -> Option<Events
             let _ = wake.try_send(Wake::Changed);
         }
     };
-    let started = new_debouncer(Duration::from_millis(SETTLE_MS), None, handler).and_then(|mut events| {
-        for directory in &directories {
-            events.watch(directory, RecursiveMode::NonRecursive)?;
-        }
-        Ok(events)
-    });
+    let started =
+        new_debouncer(Duration::from_millis(SETTLE_MS), None, handler).and_then(|mut events| {
+            for directory in &directories {
+                events.watch(directory, RecursiveMode::NonRecursive)?;
+            }
+            Ok(events)
+        });
     started
         .inspect_err(|error| tracing::warn!(%error, "no change events for policy files; comparing them instead"))
         .ok()

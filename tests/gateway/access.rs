@@ -64,10 +64,8 @@ async fn a_key_may_have_a_policy_of_its_own() {
 
 #[tokio::test]
 async fn admin_routes_want_the_admin_role() {
-    let gateway = TestGateway::new()
-        .key("app", "user", json!({}))
-        .key("ops", "admin", json!({}))
-        .spawn();
+    let gateway =
+        TestGateway::new().key("app", "user", json!({})).key("ops", "admin", json!({})).spawn();
     let user = gateway.secret("app");
     let reply = gateway.post_as(&user, "/admin/reload", &json!({})).await;
     assert_eq!(reply.status, 403);

@@ -129,7 +129,10 @@ async fn unknown_models_and_pages_have_the_same_shape() {
     let mut request = chat("hi");
     request["model"] = json!("absent");
     let reply = gateway.post("/v1/chat/completions", &request).await;
-    assert_eq!((reply.status, reply.body["error"]["code"].as_str()), (404, Some("model_not_found")));
+    assert_eq!(
+        (reply.status, reply.body["error"]["code"].as_str()),
+        (404, Some("model_not_found"))
+    );
     let reply = gateway.get("/v1/nowhere").await;
     assert_eq!(reply.status, 404);
     assert!(reply.body["error"]["message"].is_string());
@@ -142,7 +145,11 @@ async fn half_open_and_silent_connections_do_not_stop_the_others() {
     use tokio::io::AsyncWriteExt as _;
     let gateway = TestGateway::new().says("Fine.").spawn();
     let mut idle = Vec::new();
-    for head in ["", "POST /v1/chat/completions HTTP/1.1\r\ncontent-length: 99\r\n\r\n{\"mo", "GARBAGE\r\n\r\n"] {
+    for head in [
+        "",
+        "POST /v1/chat/completions HTTP/1.1\r\ncontent-length: 99\r\n\r\n{\"mo",
+        "GARBAGE\r\n\r\n",
+    ] {
         let mut socket = tokio::net::TcpStream::connect(gateway.address()).await.unwrap();
         socket.write_all(head.as_bytes()).await.unwrap();
         idle.push(socket);

@@ -30,11 +30,8 @@ pub fn delta(choice: u32, text: &str) -> GenerationEvent {
 }
 
 pub fn delta_with_logprob(choice: u32, text: &str) -> GenerationEvent {
-    let token = Alternative {
-        text: text.to_owned(),
-        bytes: text.as_bytes().to_vec(),
-        logprob: -0.5,
-    };
+    let token =
+        Alternative { text: text.to_owned(), bytes: text.as_bytes().to_vec(), logprob: -0.5 };
     let tokens = vec![TokenLogprob { top: vec![token.clone()], token }];
     GenerationEvent::Delta { choice, text: text.to_owned(), tokens }
 }
@@ -222,8 +219,7 @@ impl Builder {
 fn ended(mut events: Vec<GenerationEvent>, choices: u32) -> Vec<GenerationEvent> {
     let completion_tokens = events.len() as u32;
     events.extend(
-        (0..choices)
-            .map(|choice| GenerationEvent::Finished { choice, reason: FinishReason::Stop }),
+        (0..choices).map(|choice| GenerationEvent::Finished { choice, reason: FinishReason::Stop }),
     );
     events.push(GenerationEvent::Usage(Usage { prompt_tokens: 3, completion_tokens }));
     events
@@ -451,7 +447,9 @@ impl Drop for TestGateway {
             return;
         }
         ended.unwrap().unwrap();
-        let report = portcullis::audit::verify(&portcullis::audit::directory_in(&self.folder.path().join("data")));
+        let report = portcullis::audit::verify(&portcullis::audit::directory_in(
+            &self.folder.path().join("data"),
+        ));
         let report = report.unwrap();
         assert!(report.is_intact(), "{report:?}");
         let log = self.log();
@@ -487,7 +485,8 @@ fn write_keys(folder: &Path, keys: &[(String, String, Value)]) -> Vec<(String, S
     }
     let data = folder.join("data");
     std::fs::create_dir_all(&data).unwrap();
-    let store = portcullis::admission::KeyStore::open(&portcullis::admission::keys_file_in(&data)).unwrap();
+    let store =
+        portcullis::admission::KeyStore::open(&portcullis::admission::keys_file_in(&data)).unwrap();
     keys.iter()
         .map(|(name, role, limits)| {
             let mut limits = limits.clone();
@@ -510,7 +509,9 @@ fn load_settings(folder: &Path, lines: &[String]) -> portcullis::config::Setting
     let extra: Vec<PathBuf> = std::fs::read_dir(folder)
         .unwrap()
         .map(|entry| entry.unwrap().path())
-        .filter(|path| path.extension().is_some_and(|e| e == "yaml") && !path.ends_with("policy.yaml"))
+        .filter(|path| {
+            path.extension().is_some_and(|e| e == "yaml") && !path.ends_with("policy.yaml")
+        })
         .collect();
     if !extra.is_empty() {
         yaml += "policies:\n";

@@ -55,11 +55,8 @@ async fn a_refusal_in_a_stream_ends_with_content_filter() {
 async fn a_stopped_answer_cancels_the_model() {
     let mut script: Vec<_> = "A pipe bomb. ".chars().map(|c| delta(0, &c.to_string())).collect();
     script.extend(std::iter::repeat_n(delta(0, "and more "), 5_000));
-    let gateway = TestGateway::new()
-        .policy(rules())
-        .script(script)
-        .pause(Duration::from_millis(2))
-        .spawn();
+    let gateway =
+        TestGateway::new().policy(rules()).script(script).pause(Duration::from_millis(2)).spawn();
     let begun = std::time::Instant::now();
     let stream = gateway.stream("/v1/chat/completions", &streamed("hi")).await;
     assert_eq!(stream.finish_reason(0), "content_filter");

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::ops::RangeInclusive;
 use std::path::{Path as FilePath, PathBuf};
 
-use reqwest::Url;
+use crate::inference::upstream::Url;
 use secrecy::SecretString;
 
 use crate::config::origin::{Origin, Path};
