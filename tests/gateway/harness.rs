@@ -521,7 +521,7 @@ fn load_settings(folder: &Path, lines: &[String]) -> portcullis::config::Setting
         }
     }
     for line in lines {
-        yaml += line;
+        yaml.push_str(line);
         yaml.push('\n');
     }
     let file = folder.join("portcullis.config");
