@@ -67,7 +67,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("regex", &["detect", "policy", "text"]),
     ("aho_corasick", &["detect", "text"]),
     ("actix_web", &["api", "app"]),
-    ("reqwest", &["inference", "cli"]),
+    ("reqwest", &["inference", "config", "cli"]),
     ("prometheus", &["telemetry"]),
     ("clap", &["cli", "config", "main"]),
     ("serde_saphyr", &["policy", "config"]),

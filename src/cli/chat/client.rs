@@ -119,6 +119,8 @@ impl Client {
             http = http.no_proxy();
         }
         let http = http.build().map_err(|error| ChatError(chain(&error)))?;
+        // An empty variable counts as not set, as everywhere.
+        let key = key.filter(|key| !key.expose_secret().is_empty());
         Ok(Self { http, base, key, model: String::new(), max_tokens, temperature })
     }
 
