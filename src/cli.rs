@@ -1,1 +1,2 @@
-//! SKELETON.
+//! TEMP.
+pub mod policy;
