@@ -1,7 +1,21 @@
-//! Every policy of the repository compiles, and every case it carries holds.
+//! Policies from the outside: the shipped ones and their cases, what the
+//! compiler refuses, and that an answer is screened the same however it is cut.
+
+#[path = "policies/compile.rs"]
+mod compile;
+#[path = "policies/engine.rs"]
+mod engine;
+#[path = "policies/sample.rs"]
+mod sample;
+#[path = "policies/screen.rs"]
+mod screen;
+#[path = "policies/store.rs"]
+mod store;
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use portcullis::domain::Category;
 use portcullis::policy::cases::{self, Cases};
 use portcullis::policy::{self, Source};
 
@@ -33,5 +47,34 @@ fn every_case_holds() {
         let outcome = Cases::load(&path.join(cases::FILE_NAME)).unwrap().run(&engine);
         assert!(outcome.matched > 0 && outcome.passed > 0);
         assert!(outcome.failures.is_empty(), "{:#?}", outcome.failures);
+    }
+}
+
+/// Clauses that only the product around the model can meet.
+const WITHOUT_TEXT: &[Category] = &[Category::Disclosure];
+
+#[test]
+fn every_clause_that_text_can_show_has_cases_both_ways() {
+    let cases = Cases::shipped().unwrap();
+    for category in Category::ALL.iter().filter(|category| !WITHOUT_TEXT.contains(category)) {
+        let of = |count: fn(&cases::Group) -> usize| -> usize {
+            cases.cases.iter().filter(|group| group.category == *category).map(count).sum()
+        };
+        assert!(of(|group| group.must_match.len()) >= 8, "{category}");
+        assert!(of(|group| group.must_pass.len()) >= 8, "{category}");
+    }
+}
+
+/// The texts of the cases, cut into single characters, end like the whole.
+#[test]
+fn every_output_case_streams_like_it_is_judged() {
+    let engine = Arc::new(policy::load(&Source::Shipped).unwrap());
+    let cases = Cases::shipped().unwrap();
+    let texts =
+        cases.cases.iter().flat_map(|group| group.must_match.iter().chain(&group.must_pass));
+    for text in texts {
+        let whole = sample::stream(&engine, [text.as_str()]);
+        let chars: Vec<String> = text.chars().map(String::from).collect();
+        assert_eq!(sample::stream(&engine, chars.iter().map(String::as_str)), whole, "{text}");
     }
 }

@@ -118,7 +118,7 @@ impl Reading<'_> {
         let score =
             written.score.as_ref().map_or(Some(1.0), |score| share("score", score, self.problems));
         let (phrases, phrases_at) = self.phrases(written);
-        let bound = directions.contains(&Stage::Output).then_some(OUTPUT_MATCH_CHARS_MAX);
+        let bound = (directions != [Stage::Input]).then_some(OUTPUT_MATCH_CHARS_MAX);
         let patterns = self.patterns(written.patterns.as_deref(), bound);
         let unless = self.patterns(written.unless.as_deref(), Some(OUTPUT_MATCH_CHARS_MAX));
         if phrases.is_empty() && written.patterns.as_deref().unwrap_or_default().is_empty() {
