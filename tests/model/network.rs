@@ -90,7 +90,7 @@ fn greedy_text_is_identical() {
             assert_eq!(answer, prompt.answer_ids, "{name}");
             let mut decoder = model.text_decoder();
             let mut text: String = answer.iter().map(|&id| decoder.push(id)).collect();
-            text += &decoder.finish();
+            text.push_str(&decoder.finish());
             assert_eq!(text, prompt.answer, "{name}");
         }
     }

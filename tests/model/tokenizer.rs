@@ -43,7 +43,7 @@ fn text_comes_back_token_by_token() {
     for Encoded { text, ids } in golden_texts().decoded {
         let mut decoder = model.text_decoder();
         let mut decoded: String = ids.iter().map(|&id| decoder.push(id)).collect();
-        decoded += &decoder.finish();
+        decoded.push_str(&decoder.finish());
         assert_eq!(decoded, text);
     }
 }
