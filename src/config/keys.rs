@@ -96,7 +96,12 @@ pub const KEYS: &[Key] = &[
         "512",
         "Answer length, in tokens, for requests that set none.",
     ),
-    key("backend_defaults.threads", "--threads", "–", "Threads for computing; default: all cores."),
+    key(
+        "backend_defaults.threads",
+        "--threads",
+        "–",
+        "Threads for computing; default: all cores, 1 for the shipped model. The largest number counts for the process.",
+    ),
     key(
         "backend_defaults.upstream_model",
         "--upstream-model",

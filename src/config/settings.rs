@@ -59,10 +59,7 @@ pub struct Settings {
 
 impl Default for Settings {
     fn default() -> Self {
-        // A model this small only loses by waiting for other threads.
-        let threads = Some(1);
-        let demo = Embedded { threads, ..Embedded::of(ModelSource::Shipped) };
-        let demo = Backend::Embedded(demo);
+        let demo = Backend::Embedded(Embedded::of(ModelSource::Shipped));
         Self {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8080)),
             admin_listen: None,
@@ -139,13 +136,15 @@ pub struct Embedded {
 
 impl Embedded {
     pub const fn of(model: ModelSource) -> Self {
+        // A model as small as the shipped one only loses by waiting for other threads.
+        let threads = if matches!(model, ModelSource::Shipped) { Some(1) } else { None };
         Self {
             model,
             slots: 4,
             queue_requests_max: 64,
             context_tokens: None,
             tokens_default_max: 512,
-            threads: None,
+            threads,
         }
     }
 }

@@ -128,7 +128,7 @@ pub(super) fn embedded(
             1..=1 << 20,
             base.tokens_default_max
         ),
-        threads: pick!(r, key, own, defaults, threads, optional, 1..=1024),
+        threads: pick!(r, key, own, defaults, threads, optional, 1..=1024).or(base.threads),
         model: base.model,
     })
 }
