@@ -1,6 +1,14 @@
 //! The shape of the source tree, enforced: who may import whom, how long a
 //! file may be, that every file says what it is for, and where proofs are made.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    reason = "a test may panic, in its helpers as well"
+)]
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};

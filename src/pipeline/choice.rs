@@ -67,7 +67,7 @@ impl Choice {
         let span = self.seen..self.seen + text.len();
         self.seen = span.end;
         if !self.unplaced.is_empty() {
-            let tokens = std::mem::take(&mut self.unplaced);
+            let tokens = self.without_forbidden_alternatives(span.start);
             self.waiting.push_back(Tokens { span, tokens });
         }
         let step = self.screen.push(text);
@@ -116,6 +116,20 @@ impl Choice {
         out
     }
 
+    /// The tokens of a piece that begins at `start`, before the screen takes it in: an alternative
+    /// that would complete a finding where it stands is not told.
+    fn without_forbidden_alternatives(&mut self, start: usize) -> Vec<TokenLogprob> {
+        let mut tokens = std::mem::take(&mut self.unplaced);
+        let mut before = String::new();
+        for token in &mut tokens {
+            token
+                .top
+                .retain(|other| !self.screen.would_find(start, &format!("{before}{}", other.text)));
+            before.push_str(&token.token.text);
+        }
+        tokens
+    }
+
     /// Lets tokens go with the text that they make up. A token that touches a
     /// mask, or that is not released as a whole yet, stays behind.
     fn release_tokens(&mut self, segment: &Segment, out: &mut Vec<TokenLogprob>) {
@@ -129,11 +143,8 @@ impl Choice {
             if front.span.end > segment.source.end {
                 return;
             }
-            let Some(Tokens { span, mut tokens }) = self.waiting.pop_front() else { return };
-            for token in &mut tokens {
-                token.top.retain(|other| !self.screen.would_find(span.start, &other.text));
-            }
-            out.append(&mut tokens);
+            let Some(mut front) = self.waiting.pop_front() else { return };
+            out.append(&mut front.tokens);
         }
     }
 }

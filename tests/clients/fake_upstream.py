@@ -17,7 +17,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 ANSWERS = {
     "polite": "Rivers carry water from the mountains to the sea.",
     "leaky": "Let me be honest with you. I am a real human being, not an AI, and I can prove it.",
-    "personal": "You can write to jane.doe@example.com about the garden club.",
+    "personal": "You can write to jane.doe@mailbox.org about the garden club.",
 }
 
 

@@ -2,6 +2,14 @@
 //! engine, audit log and metrics. Only the model is scripted, so that it says
 //! what a test needs it to say.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    reason = "a test may panic, in its helpers as well"
+)]
+
 mod access;
 mod answers;
 mod bad_input;

@@ -160,7 +160,7 @@ def test_a_planted_violation_never_leaves_whole(client):
 def test_personal_data_is_redacted_across_chunks(client):
     chunks = client.chat.completions.create(model="personal", messages=say("Who runs it?"), stream=True)
     text = "".join(c.choices[0].delta.content or "" for c in chunks if c.choices)
-    assert "jane.doe" not in text and "example.com" not in text
+    assert "jane.doe" not in text and "mailbox.org" not in text
     assert text == "You can write to [EMAIL] about the garden club."
 
 
