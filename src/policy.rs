@@ -13,6 +13,7 @@ mod evidence;
 mod problem;
 mod screen;
 mod spec;
+mod stage;
 mod store;
 
 pub mod cases;
