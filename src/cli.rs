@@ -1,2 +1,1 @@
-//! TEMP.
-pub mod policy;
+//! SKELETON.
