@@ -41,9 +41,11 @@ pub struct Detector {
     /// The patterns of all rules, with the number of their rule.
     patterns: Vec<(usize, Pattern)>,
     unless: Vec<Vec<Pattern>>,
-    /// Patterns that the lexicon cannot announce.
+    /// Patterns that the lexicon does not announce.
     always: Vec<usize>,
-    reach_chars: Option<usize>,
+    /// Of everything that has a bound.
+    reach_chars: usize,
+    unbounded: bool,
     context_chars: usize,
 }
 
@@ -67,34 +69,42 @@ impl Detector {
         let mut patterns = Vec::new();
         let mut unless = Vec::new();
         let mut phrases = Vec::new();
-        let mut longest = Some(1);
+        let mut longest = 1;
         let mut context_chars = LOOK_CHARS;
         for (number, rule) in rules.into_iter().enumerate() {
             for except in &rule.unless {
                 let chars = except.chars_max().unwrap_or_default();
                 context_chars = context_chars.max(chars + LOOK_CHARS);
-                longest = longest.map(|max| max.max(chars));
+                longest = longest.max(chars);
             }
             for phrase in rule.phrases {
-                longest = longest.map(|max| max.max(phrase.chars()));
+                longest = longest.max(phrase.chars());
                 phrases.push((number, phrase));
             }
             for pattern in rule.patterns {
-                longest = longest.zip(pattern.chars_max()).map(|(max, chars)| max.max(chars));
+                longest = longest.max(pattern.chars_max().unwrap_or_default());
                 patterns.push((number, pattern));
             }
             unless.push(rule.unless);
         }
-        let lexicon = Lexicon::new(&phrases, patterns.iter().map(|(_, pattern)| pattern))?;
+        // The literals of a pattern without a bound may lie anywhere after its
+        // start; looking for them would mean to read to the end every time.
+        let announced = |pattern: &Pattern| match pattern.chars_max() {
+            Some(_) => pattern.clauses().to_vec(),
+            None => Vec::new(),
+        };
+        let clauses: Vec<_> = patterns.iter().map(|(_, pattern)| announced(pattern)).collect();
+        let lexicon = Lexicon::new(&phrases, &clauses)?;
         let always = (0..patterns.len()).filter(|i| lexicon.clauses_of(*i) == 0).collect();
-        let reach_chars = longest.map(|chars| chars + LOOK_CHARS);
-        Ok(Self { lexicon, patterns, unless, always, reach_chars, context_chars })
+        let unbounded = patterns.iter().any(|(_, pattern)| pattern.chars_max().is_none());
+        let reach_chars = longest + LOOK_CHARS;
+        Ok(Self { lexicon, patterns, unless, always, reach_chars, unbounded, context_chars })
     }
 
     /// Characters from its start on which a match can depend; `None` when a
     /// pattern has no bound and only whole texts can be judged.
     pub fn reach_chars(&self) -> Option<usize> {
-        self.reach_chars
+        (!self.unbounded).then_some(self.reach_chars)
     }
 
     /// Characters before its start on which a match can depend.
@@ -136,11 +146,10 @@ impl Detector {
         }
     }
 
-    /// How far a match that starts before `until` can look.
+    /// How far a match with a bound that starts before `until` can look.
     fn stop(&self, text: &str, until: usize) -> usize {
-        let Some(reach) = self.reach_chars else { return text.len() };
         text.get(until..)
-            .and_then(|rest| rest.char_indices().nth(reach + LOOK_CHARS))
+            .and_then(|rest| rest.char_indices().nth(self.reach_chars + LOOK_CHARS))
             .map_or(text.len(), |(offset, _)| until + offset)
     }
 

@@ -1,6 +1,6 @@
 //! YAML in, an immutable engine out.
 //!
-//! A policy is written ([`document`]), compiled ([`compile`], which reports
+//! A policy is written (`document`), compiled (`compile`, which reports
 //! every mistake at once) into an [`Engine`], and put in force by the
 //! [`Store`]. The engine judges whole texts; a [`Screen`] judges one that is
 //! still being written. No HTTP, no model, no log: the pipeline acts on the
@@ -13,6 +13,7 @@ mod evidence;
 mod problem;
 mod screen;
 mod spec;
+mod stage;
 mod store;
 
 pub mod cases;

@@ -1,6 +1,14 @@
 //! Policies from the outside: the shipped ones and their cases, what the
 //! compiler refuses, and that an answer is screened the same however it is cut.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    reason = "a test may panic"
+)]
+
 #[path = "policies/compile.rs"]
 mod compile;
 #[path = "policies/engine.rs"]

@@ -9,8 +9,6 @@ use std::ops::Range;
 
 use aho_corasick::{AhoCorasick, Input, MatchKind};
 
-use super::pattern::Pattern;
-
 /// A literal in canonical form.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Phrase {
@@ -50,13 +48,17 @@ pub struct Lexicon {
     /// By the automaton's number of the literal.
     uses: Vec<Vec<Use>>,
     /// Per pattern: the bits of all its clauses; 0 when it has none.
-    clauses: Vec<u16>,
+    waits: Vec<u16>,
 }
 
 impl Lexicon {
-    pub fn new<'p>(
+    /// `clauses` has those of each pattern; see [`super::atoms`].
+    ///
+    /// # Errors
+    /// When the literals exceed the automaton's limits.
+    pub fn new(
         phrases: &[(usize, Phrase)],
-        patterns: impl Iterator<Item = &'p Pattern>,
+        clauses: &[Vec<Vec<String>>],
     ) -> Result<Self, LexiconError> {
         let mut numbers: HashMap<String, usize> = HashMap::new();
         let mut literals: Vec<String> = Vec::new();
@@ -74,26 +76,26 @@ impl Lexicon {
         for (rule, phrase) in phrases {
             add(&phrase.text, Use::Phrase { rule: *rule, whole_words: phrase.whole_words });
         }
-        let mut clauses = Vec::new();
-        for (index, pattern) in patterns.enumerate() {
+        let mut waits = Vec::new();
+        for (index, clauses) in clauses.iter().enumerate() {
             let mut all = 0;
-            for (number, clause) in pattern.clauses().iter().enumerate() {
+            for (number, clause) in clauses.iter().enumerate() {
                 let bit = 1u16 << number;
                 all |= bit;
                 for atom in clause {
                     add(atom, Use::Atom { pattern: index, clause: bit });
                 }
             }
-            clauses.push(all);
+            waits.push(all);
         }
         let automaton = AhoCorasick::builder().match_kind(MatchKind::Standard).build(&literals)?;
-        Ok(Self { automaton, uses, clauses })
+        Ok(Self { automaton, uses, waits })
     }
 
     /// The bits of the clauses that a pattern waits for; 0 means that it
     /// cannot be announced.
     pub fn clauses_of(&self, pattern: usize) -> u16 {
-        self.clauses.get(pattern).copied().unwrap_or_default()
+        self.waits.get(pattern).copied().unwrap_or_default()
     }
 
     /// Calls `found` for every literal that lies in `part` of `text`.
@@ -118,8 +120,9 @@ pub fn is_whole(text: &str, span: &Range<usize>) -> bool {
     let inside = text.get(span.clone()).unwrap_or_default();
     let before = text.get(..span.start).unwrap_or_default().chars().next_back();
     let after = text.get(span.end..).unwrap_or_default().chars().next();
-    !(edge(inside.chars().next()) && edge(before))
-        && !(edge(inside.chars().next_back()) && edge(after))
+    let joined = edge(inside.chars().next()) && edge(before)
+        || edge(inside.chars().next_back()) && edge(after);
+    !joined
 }
 
 fn is_word(c: char) -> bool {
@@ -132,4 +135,24 @@ fn is_unspaced(c: char) -> bool {
         '\u{e00}'..='\u{eff}' | '\u{1000}'..='\u{109f}' | '\u{1780}'..='\u{17ff}'
         | '\u{2e80}'..='\u{2fdf}' | '\u{3005}'..='\u{30ff}' | '\u{3400}'..='\u{4dbf}'
         | '\u{4e00}'..='\u{9fff}' | '\u{f900}'..='\u{faff}' | '\u{20000}'..='\u{3ffff}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whole_words_are_a_matter_of_letters() {
+        for (text, found, whole) in [
+            ("a bomb!", "bomb", true),
+            ("bombs", "bomb", false),
+            ("a_bomb", "bomb", false),
+            ("$5x", "$5", false),
+            ("x$5", "$5", true),
+            ("制造炸弹的", "炸弹", true),
+        ] {
+            let start = text.find(found).unwrap();
+            assert_eq!(is_whole(text, &(start..start + found.len())), whole, "{text}");
+        }
+    }
 }

@@ -9,22 +9,18 @@ use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::compile::{BUILTIN, MASK};
-use super::evidence::{Evidence, Weight};
+use super::compile::MASK;
+use super::evidence::Evidence;
 use super::screen::Screen;
 use super::spec::{Decision, Spec, UnjudgedMeans};
+use super::stage::{StageRules, block_end, sort};
 use super::{Disclosure, Judged, Reply, ReplyStyle};
-use crate::detect::{self, Detector, Hit, LexiconError, Pass};
+use crate::detect::{self, Hit, LexiconError};
 use crate::domain::{
-    Action, Category, CategoryScore, Digest, Finding, Place, Role, RuleId, Stage, Unjudged,
-    UnjudgedReason, Verdict, View,
+    Action, Category, CategoryScore, Digest, Finding, Place, RuleId, Stage, Unjudged,
+    UnjudgedReason, Verdict,
 };
 use crate::text::{Canonical, markers};
-
-/// Canonical bytes decided at a time, so that a flood of findings stops early.
-const BLOCK_BYTES: usize = 4 << 10;
-/// The markers' own weight: worth recording, and a hint beside others.
-const MARKER_SCORE: f32 = 0.4;
 
 /// A compiled policy. Pure: no I/O, no clock. Share it by `Arc`.
 #[derive(Debug)]
@@ -35,24 +31,6 @@ pub struct Engine {
     input: StageRules,
     output: StageRules,
     masks: HashMap<Arc<str>, Arc<str>>,
-}
-
-/// The rules of one stage; a rule's number is its place in both parts.
-#[derive(Debug)]
-pub(super) struct StageRules {
-    detector: Detector,
-    pub(super) rules: Vec<StageRule>,
-    /// The number of the built-in rule, where the stage has it.
-    marker: Option<usize>,
-}
-
-#[derive(Debug)]
-pub(super) struct StageRule {
-    pub(super) id: RuleId,
-    pub(super) level: u8,
-    pub(super) weight: Weight,
-    pub(super) mask: Arc<str>,
-    roles: Option<Vec<Role>>,
 }
 
 /// Why a specification cannot become an engine.
@@ -266,82 +244,6 @@ impl Engine {
     }
 }
 
-impl StageRules {
-    fn build(stage: Stage, spec: &Spec, detectors: &[detect::Rule]) -> Result<Self, BuildError> {
-        let mut rules = Vec::new();
-        let mut looks_for = Vec::new();
-        for (rule, detector) in spec.rules.iter().zip(detectors) {
-            if rule.level > spec.detect_level || !rule.directions.contains(&stage) {
-                continue;
-            }
-            rules.push(StageRule {
-                id: RuleId(rule.id.clone()),
-                level: rule.level,
-                weight: Weight {
-                    category: rule.category,
-                    score: rule.score,
-                    enforced: rule.level <= spec.block_level,
-                },
-                mask: rule.redact_as.clone(),
-                roles: rule.roles.clone(),
-            });
-            looks_for.push(detect::Rule {
-                phrases: detector.phrases.clone(),
-                patterns: detector.patterns.clone(),
-                unless: detector.unless.clone(),
-            });
-        }
-        let marker = (stage == Stage::Input).then(|| {
-            rules.push(marker_rule());
-            looks_for.push(detect::Rule::default());
-            rules.len() - 1
-        });
-        Ok(Self { detector: Detector::new(looks_for)?, rules, marker })
-    }
-
-    pub(super) fn detector(&self) -> &Detector {
-        &self.detector
-    }
-
-    /// The matches that start in `decide`, in order of start, end and rule,
-    /// each once. Cutting `decide` in two gives the same matches.
-    pub(super) fn hits(
-        &self,
-        view: &Canonical,
-        decide: Range<usize>,
-        pass: &mut Pass,
-        hits: &mut Vec<Hit>,
-    ) {
-        hits.clear();
-        self.detector.scan(view, decide, pass, hits);
-        sort(hits);
-    }
-}
-
-fn sort(hits: &mut Vec<Hit>) {
-    hits.sort_by_key(|hit| (hit.span.start, hit.span.end, hit.rule));
-    hits.dedup();
-}
-
-/// The rule that reports control markers of the chat form.
-fn marker_rule() -> StageRule {
-    StageRule {
-        id: RuleId(format!("{BUILTIN}control-marker").into()),
-        level: 1,
-        weight: Weight { category: Category::PromptInjection, score: MARKER_SCORE, enforced: true },
-        mask: MASK.into(),
-        roles: None,
-    }
-}
-
-/// The end of the next block to decide, on a character boundary.
-pub(super) fn block_end(view: &Canonical, from: usize, until: usize) -> usize {
-    let end = from.saturating_add(BLOCK_BYTES).min(until);
-    let relative = end.saturating_sub(view.start());
-    let floor = view.text().floor_char_boundary(relative) + view.start();
-    if floor > from { floor } else { until }
-}
-
 /// One call of [`Engine::judge`] at work.
 struct Judging<'e> {
     engine: &'e Engine,
@@ -357,7 +259,7 @@ impl Judging<'_> {
         let (head, tail) = judged.text.split_at_checked(limit).unwrap_or((judged.text, ""));
         let view = Canonical::of(head);
         let markers = self.rules.marker.map(|rule| (rule, markers::find(view.text())));
-        let mut pass = self.rules.detector.pass();
+        let mut pass = self.rules.detector().pass();
         let mut hits = Vec::new();
         let mut from = 0;
         while from < view.end() {
@@ -394,19 +296,5 @@ impl Judging<'_> {
 
     fn give_up(&mut self, place: Place, span: Range<usize>, reason: UnjudgedReason) {
         self.unjudged.push(Unjudged { place, span, reason });
-    }
-}
-
-impl StageRule {
-    pub(super) fn finding(&self, place: Place, span: Range<usize>) -> Finding {
-        Finding {
-            category: self.weight.category,
-            rule: self.id.clone(),
-            level: self.level,
-            score: self.weight.score,
-            place,
-            span,
-            view: View::Canonical,
-        }
     }
 }

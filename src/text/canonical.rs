@@ -6,7 +6,7 @@
 
 use std::ops::Range;
 
-use super::fold::{Folded, fold};
+use super::fold::{Folded, with_folded};
 
 /// A text in canonical form. Offsets are absolute: they count from the
 /// beginning of the text even after [`Canonical::forget_before`].
@@ -91,7 +91,7 @@ impl Canonical {
 
     fn push_char(&mut self, c: char) {
         let taken = c.len_utf8();
-        match fold(c) {
+        with_folded(c, |folded| match folded {
             Folded::Dropped => {}
             Folded::Space if self.spaced => {}
             Folded::Space => {
@@ -101,15 +101,15 @@ impl Canonical {
             }
             Folded::One(one) => {
                 self.note_run(taken, one.len_utf8());
-                self.text.push(one);
+                self.text.push(*one);
                 self.spaced = false;
             }
             Folded::Many(many) => {
                 self.note_run(taken, many.len());
-                self.text.push_str(&many);
+                self.text.push_str(many);
                 self.spaced = false;
             }
-        }
+        });
         self.original_end += taken;
     }
 
@@ -224,6 +224,7 @@ impl Run {
 }
 
 #[cfg(test)]
+#[expect(clippy::string_slice, reason = "a test may panic")]
 mod tests {
     use proptest::prelude::*;
 
@@ -294,7 +295,7 @@ mod tests {
         fn forgetting_changes_no_offset(text in writing(), cut in 0usize..40) {
             let whole = Canonical::of(&text);
             let mut late = whole.clone();
-            let at = whole.text().char_indices().map(|(at, _)| at).filter(|at| *at <= cut).last();
+            let at = whole.text().char_indices().map(|(at, _)| at).rfind(|at| *at <= cut);
             late.forget_before(at.unwrap_or(0));
             prop_assert_eq!(late.end(), whole.end());
             for at in late.start()..late.end() {

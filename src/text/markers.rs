@@ -27,7 +27,7 @@ pub fn find(canonical: &str) -> Vec<Range<usize>> {
     let bytes = canonical.as_bytes();
     let mut found = Vec::new();
     let mut at = 0;
-    while let Some(next) = bytes.get(at..).and_then(|rest| memchr(rest)) {
+    while let Some(next) = bytes.get(at..).and_then(opening) {
         let start = at + next;
         let end = MARKERS.iter().find_map(|marker| marker_at(bytes, start, *marker));
         if let Some(end) = end {
@@ -38,7 +38,7 @@ pub fn find(canonical: &str) -> Vec<Range<usize>> {
     found
 }
 
-fn memchr(bytes: &[u8]) -> Option<usize> {
+fn opening(bytes: &[u8]) -> Option<usize> {
     bytes.iter().position(|byte| matches!(byte, b'[' | b'<'))
 }
 

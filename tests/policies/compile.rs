@@ -24,12 +24,13 @@ fn every_mistake_is_reported_in_one_run() {
     directions: [inward]
     score: 1.5
     level: 7
-    phrases: ['​']
+    phrases: ['INVISIBLE']
     patterns: ['(open', 'a(?!b)', 'x.*y', 'k{1,9999}']
   - { id: builtin/x, category: weapons, phrases: [z] }
   - { id: A B, category: weapons }
 ",
     )
+    .replace("INVISIBLE", "\u{200b}")
     .replace("detect_level: 2", "detect_level: 9")
     .replace("  spam:", "  spem:")
     .replace("weapons: { severity: high", "weapons: { severity: medium");

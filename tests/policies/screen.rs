@@ -20,9 +20,9 @@ fn ordinary_text_flows_and_a_violation_ends_the_answer_before_it_begins() {
     assert!(screen.would_find(23, "ook it up"));
     assert!(!screen.would_find(23, "ook it"));
     let step = screen.push("ook ");
-    assert_eq!(step.stopped, None);
+    assert_eq!((step.released[0].text.as_str(), step.stopped), ("e it", None));
     let step = screen.push("it up, then");
-    assert_eq!(step.released[0].text, "e it and ");
+    assert_eq!(step.released[0].text, " and ");
     assert_eq!(step.stopped, Some(Action::Replace));
     assert_eq!(screen.push("more"), Default::default());
     assert_eq!(screen.finish(), Default::default());
@@ -129,12 +129,8 @@ fn written(
     (decisions, text)
 }
 
-/// The plainest possible reading of the rules, on the whole text.
-fn expected(
-    text: &str,
-    actions: &[(&'static str, f32)],
-    rules: &[RuleSample],
-) -> (String, Option<&'static str>) {
+/// The canonical view, and where in the text each byte of it comes from.
+fn view_of(text: &str) -> (String, Vec<usize>) {
     let mut view = String::new();
     let mut starts: Vec<usize> = Vec::new();
     for (at, c) in text.char_indices() {
@@ -148,41 +144,47 @@ fn expected(
         starts.extend(std::iter::repeat_n(at, folded.len()));
         view.push_str(&folded);
     }
-    let original = |span: Range<usize>| {
-        let last = starts[span.end - 1];
-        let end = starts.iter().find(|start| **start > last).copied().unwrap_or(text.len());
-        starts[span.start]..end
+    (view, starts)
+}
+
+fn spans_of(rule: &RuleSample, view: &str) -> Vec<Range<usize>> {
+    let edge = |c: Option<char>| rule.whole_words && c.is_some_and(char::is_alphanumeric);
+    let whole = |span: &Range<usize>| {
+        !edge(view[..span.start].chars().next_back()) && !edge(view[span.end..].chars().next())
     };
+    let mut spans: Vec<Range<usize>> = Vec::new();
+    if let Some(phrase) = rule.phrase {
+        let starts = (0..view.len())
+            .filter(|at| view.is_char_boundary(*at) && view[*at..].starts_with(phrase));
+        spans.extend(starts.map(|at| at..at + phrase.len()).filter(whole));
+    }
+    if let Some(pattern) = rule.pattern {
+        spans
+            .extend(regex::Regex::new(pattern).unwrap().find_iter(view).map(|found| found.range()));
+    }
+    if let Some(unless) = rule.unless {
+        let unless = regex::Regex::new(unless).unwrap();
+        let covers = |span: &Range<usize>, at: usize| {
+            view.is_char_boundary(at)
+                && unless
+                    .find_at(view, at)
+                    .is_some_and(|found| found.start() == at && found.end() >= span.end)
+        };
+        spans.retain(|span| !(0..=span.start).any(|at| covers(span, at)));
+    }
+    spans
+}
+
+/// The plainest possible reading of the rules, on the whole text.
+fn expected(
+    text: &str,
+    actions: &[(&'static str, f32)],
+    rules: &[RuleSample],
+) -> (String, Option<&'static str>) {
+    let (view, starts) = view_of(text);
     let mut found: Vec<(usize, usize, usize)> = Vec::new();
     for (number, rule) in rules.iter().enumerate() {
-        let spans = rule.phrase.into_iter().flat_map(|phrase| {
-            let edge = |c: Option<char>| rule.whole_words && c.is_some_and(char::is_alphanumeric);
-            (0..view.len())
-                .filter(|at| view.is_char_boundary(*at) && view[*at..].starts_with(phrase))
-                .map(|at| at..at + phrase.len())
-                .filter(|span| {
-                    !edge(view[..span.start].chars().next_back())
-                        && !edge(view[span.end..].chars().next())
-                })
-                .collect::<Vec<_>>()
-        });
-        let matches = rule.pattern.into_iter().flat_map(|pattern| {
-            let regex = regex::Regex::new(pattern).unwrap();
-            regex.find_iter(&view).map(|found| found.range()).collect::<Vec<_>>()
-        });
-        for span in spans.chain(matches) {
-            let excepted = rule.unless.is_some_and(|unless| {
-                let regex = regex::Regex::new(unless).unwrap();
-                (0..=span.start).filter(|at| view.is_char_boundary(*at)).any(|at| {
-                    regex
-                        .find_at(&view, at)
-                        .is_some_and(|found| found.start() == at && found.end() >= span.end)
-                })
-            });
-            if !excepted {
-                found.push((span.start, span.end, number));
-            }
-        }
+        found.extend(spans_of(rule, &view).into_iter().map(|span| (span.start, span.end, number)));
     }
     found.sort_unstable();
     found.dedup();
@@ -191,22 +193,13 @@ fn expected(
     let mut out = String::new();
     let mut done = 0;
     for (start, end, number) in found {
-        let span = original(start..end);
+        let last = starts[end - 1];
+        let stop = starts.iter().find(|start| **start > last).copied().unwrap_or(text.len());
+        let span = starts[start]..stop;
         matched[number] = true;
         let rule = &rules[number];
-        if rule.level > 1 {
-            continue;
-        }
-        let doubt: f64 = rules
-            .iter()
-            .zip(&matched)
-            .filter(|(other, matched)| {
-                **matched && other.category == rule.category && other.level == 1
-            })
-            .map(|(other, _)| 1.0 - f64::from(other.score))
-            .product();
         let (action, threshold) = actions[rule.category];
-        if 1.0 - doubt + 1e-6 < f64::from(threshold) {
+        if rule.level > 1 || score(rule.category, rules, &matched) + 1e-6 < f64::from(threshold) {
             continue;
         }
         match action {
@@ -225,6 +218,17 @@ fn expected(
         }
     }
     (out + &text[done..], None)
+}
+
+/// `1 - Π(1 - score)` over the matched rules that count.
+fn score(category: usize, rules: &[RuleSample], matched: &[bool]) -> f64 {
+    let doubt: f64 = rules
+        .iter()
+        .zip(matched)
+        .filter(|(rule, matched)| **matched && rule.category == category && rule.level == 1)
+        .map(|(rule, _)| 1.0 - f64::from(rule.score))
+        .product();
+    1.0 - doubt
 }
 
 fn answer() -> impl Strategy<Value = String> {

@@ -46,7 +46,7 @@ pub(super) fn check(
                 .map(move |text| (number, Phrase { text: text.clone(), whole_words }))
         })
         .collect();
-    let Ok(lexicon) = Lexicon::new(&phrases, std::iter::empty()) else { return };
+    let Ok(lexicon) = Lexicon::new(&phrases, &[]) else { return };
     for (number, rule) in rules.iter().enumerate() {
         let shadowed: Vec<(usize, usize)> = rule
             .spec
