@@ -580,6 +580,10 @@ pub struct Program {
 
 impl Program {
     /// Starts `portcullis serve` with its data below `folder`.
+    #[expect(
+        clippy::zombie_processes,
+        reason = "a failed start fails the test and ends its process"
+    )]
     pub fn start(folder: &Path, arguments: &[&str]) -> Self {
         install_tls_provider();
         let log = std::fs::File::create(folder.join("output.txt")).unwrap();
