@@ -14,7 +14,6 @@ mod backends;
 mod background;
 mod demo;
 mod listen;
-mod reload;
 mod run;
 mod signals;
 

@@ -25,6 +25,7 @@ mod choice;
 mod exchange;
 mod input;
 mod output;
+mod reload;
 
 pub use answer::{
     Answer, Failed, FailedWhy, Moderated, Notice, Refused, Released, ReleasedStream, Sealed,

@@ -13,7 +13,7 @@ use super::headers;
 use super::wire::Usage;
 use super::wire::portcullis::Extension;
 use crate::domain::{FinishReason, Outcome};
-use crate::pipeline::{FailedWhy, Notice, Refused, Released, ReleasedStream, Sealed};
+use crate::pipeline::{Notice, Refused, Released, ReleasedStream, Sealed};
 use crate::policy::ReplyStyle;
 
 /// Collects a stream into one body of at most `bytes_max`.
@@ -53,10 +53,7 @@ pub(crate) async fn collect(
 
 fn close(sealed: Sealed, form: Form, mut choices: Vec<Choice>) -> Result<HttpResponse, ApiError> {
     let (outcome, usage) = (sealed.outcome, sealed.usage.map(Usage::from));
-    let (decided, error) = decided(sealed, &form);
-    if let Some(why) = error {
-        return Err(ApiError::incomplete(why, outcome, decided));
-    }
+    let decided = decided(sealed, &form)?;
     for choice in &mut choices {
         choice.ended = choice.ended.or(Some(reason_of(outcome)));
     }
@@ -65,12 +62,18 @@ fn close(sealed: Sealed, form: Form, mut choices: Vec<Choice>) -> Result<HttpRes
     Ok(envelope.whole(choices, usage, decided.extension, &mut response))
 }
 
-/// What is told of a sealed decision, and why its answer is not complete.
-pub(crate) fn decided(sealed: Sealed, form: &Form) -> (Decided, Option<FailedWhy>) {
-    let Sealed { receipt, outcome, notice, error, turns_dropped, .. } = sealed;
+/// What is told of a sealed decision; the error when its answer is not complete, or when the
+/// policy stopped it and wants an error for that.
+pub(crate) fn decided(sealed: Sealed, form: &Form) -> Result<Decided, ApiError> {
+    let Sealed { receipt, outcome, notice, error, refusal_error, turns_dropped, .. } = sealed;
     let extension = Extension::new(&notice, outcome, Some(&receipt), &form.stripped)
         .with_turns_dropped(turns_dropped);
-    (Decided { notice, extension }, error)
+    let decided = Decided { notice, extension };
+    match (error, refusal_error) {
+        (Some(why), _) => Err(ApiError::incomplete(why, outcome, decided)),
+        (None, Some(refusal)) => Err(ApiError::refused(&refusal, decided)),
+        (None, None) => Ok(decided),
+    }
 }
 
 /// What is told of an exchange whose record never came.

@@ -168,7 +168,11 @@ pub(super) fn chat(text: &str) -> Value {
 }
 
 pub(super) fn script(says: &[&str]) -> Vec<GenerationEvent> {
-    let mut events = vec![GenerationEvent::Started { turns_dropped: 2, model_digest: None }];
+    let mut events = vec![GenerationEvent::Started {
+        prompt_tokens: None,
+        turns_dropped: 2,
+        model_digest: None,
+    }];
     for (choice, text) in (0..).zip(says) {
         let text = (*text).to_owned();
         events.push(GenerationEvent::Delta { choice, text, tokens: Vec::new() });
@@ -205,6 +209,7 @@ pub(super) fn notice() -> Notice {
 
 pub(super) async fn sealed(outcome: Outcome) -> Sealed {
     Sealed {
+        refusal_error: None,
         receipt: receipt().await,
         outcome,
         usage: Some(Usage { prompt_tokens: 3, completion_tokens: 5 }),

@@ -39,13 +39,9 @@ pub(crate) async fn stream(
             let decided = undecided(&stream.notice, Outcome::GuardUnavailable, &form);
             return Err(ApiError::broken(Plain::Cut, decided));
         }
-        Ok(Some(Released::Sealed(sealed))) if sealed.error.is_some() => {
-            let outcome = sealed.outcome;
-            let (decided, error) = decided(*sealed, &form);
-            return Err(match error {
-                Some(why) => ApiError::incomplete(why, outcome, decided),
-                None => ApiError::broken(Plain::Internal, decided),
-            });
+        Ok(Some(Released::Sealed(sealed))) if sealed.is_error() => {
+            decided(*sealed, &form)?;
+            None
         }
         Ok(event) => event,
         Err(_) => None,
@@ -154,10 +150,9 @@ impl Frames {
             }
             Some(Released::Sealed(sealed)) => {
                 let (outcome, usage) = (sealed.outcome, sealed.usage.map(Usage::from));
-                let (decided, error) = decided(*sealed, &self.envelope.form);
-                match error {
-                    Some(why) => broken(&ApiError::incomplete(why, outcome, decided), events),
-                    None => self.end(&decided, outcome, usage, events),
+                match decided(*sealed, &self.envelope.form) {
+                    Ok(decided) => self.end(&decided, outcome, usage, events),
+                    Err(error) => broken(&error, events),
                 }
                 true
             }

@@ -10,7 +10,7 @@ use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::{StartError, reload, signals};
+use super::{StartError, signals};
 use crate::admission::KeyStore;
 use crate::pipeline::Pipeline;
 use crate::policy::Reload;
@@ -83,13 +83,13 @@ async fn policies(pipeline: Arc<Pipeline>, mut reloads: mpsc::Receiver<Vec<(Stri
     };
     loop {
         tokio::select! {
-            Some(done) = reloads.recv() => reload::note(&pipeline, done).await,
+            Some(done) = reloads.recv() => pipeline.note_reload(&done).await,
             Some(()) = hangups.recv() => {
                 tracing::info!("SIGHUP: reading the policies again");
                 let store = Arc::clone(&pipeline.policies);
                 // Compiling takes a while and reads files.
                 if let Ok(done) = tokio::task::spawn_blocking(move || store.reload()).await {
-                    reload::note(&pipeline, done).await;
+                    pipeline.note_reload(&done).await;
                 }
             }
             else => return,

@@ -192,7 +192,11 @@ mod tests {
             text: "word and another one, ".to_owned(),
             tokens: Vec::new(),
         };
-        let mut events = vec![GenerationEvent::Started { turns_dropped: 0, model_digest: None }];
+        let mut events = vec![GenerationEvent::Started {
+            prompt_tokens: None,
+            turns_dropped: 0,
+            model_digest: None,
+        }];
         events.extend((0..WORDS).map(word));
         events.push(GenerationEvent::Finished { choice: 0, reason: FinishReason::Stop });
         Arc::new(Scripted::new(info, events, pause))

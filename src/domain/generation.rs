@@ -60,6 +60,8 @@ impl Default for Sampling {
 pub enum GenerationEvent {
     /// The prompt was accepted and prefilled (embedded) or sent (upstream).
     Started {
+        /// Tokens of the prompt, where the back end counts them itself.
+        prompt_tokens: Option<u32>,
         /// Whole old turns dropped so that the prompt fits the context.
         turns_dropped: u32,
         /// What computed the answer, where known.

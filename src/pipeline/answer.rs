@@ -123,7 +123,16 @@ pub struct Sealed {
     pub notice: Notice,
     /// Why the answer is not complete, when it is not.
     pub error: Option<FailedWhy>,
+    /// The refusal, when the policy stopped the answer and wants an error for it.
+    pub refusal_error: Option<Arc<str>>,
     pub turns_dropped: u32,
+}
+
+impl Sealed {
+    /// Whether the caller gets an error instead of the rest of the answer.
+    pub const fn is_error(&self) -> bool {
+        self.error.is_some() || self.refusal_error.is_some()
+    }
 }
 
 /// The answer of `/v1/moderations`.

@@ -125,6 +125,13 @@ impl<'p> Exchange<'p> {
         self.pipeline.metrics.tokens(usage);
     }
 
+    /// What is known of the use of a generation that was cut off.
+    pub(super) fn used_at_least(&mut self, prompt_tokens: u32, completion_tokens: u32) {
+        if self.record.usage.is_none() {
+            self.used(Usage { prompt_tokens, completion_tokens });
+        }
+    }
+
     /// What the caller may know by now.
     pub(super) fn notice(&self) -> Notice {
         let mut acted: Vec<_> = Vec::new();
@@ -193,11 +200,12 @@ impl<'p> Exchange<'p> {
         self,
         outcome: Outcome,
         error: Option<FailedWhy>,
+        refusal_error: Option<Arc<str>>,
     ) -> Option<Sealed> {
         let notice = self.notice();
         let (usage, turns_dropped) = (self.record.usage, self.record.turns_dropped);
         let receipt = self.seal(outcome).await.ok()?;
-        Some(Sealed { receipt, outcome, usage, notice, error, turns_dropped })
+        Some(Sealed { receipt, outcome, usage, notice, error, refusal_error, turns_dropped })
     }
 
     fn judged(&mut self, verdict: Verdict) {

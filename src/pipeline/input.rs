@@ -6,7 +6,7 @@ use crate::domain::{
     Action, Field, GenerationRequest, Message, Outcome, Permitted, Place, Prompt, Role, Stage,
     Verdict,
 };
-use crate::policy::{Engine, Judged, Reply};
+use crate::policy::{Engine, Judged, Reply, ReplyStyle};
 
 /// What became of a prompt.
 pub(super) enum Judgement {
@@ -28,10 +28,13 @@ pub(super) fn judge(engine: &Engine, mut request: GenerationRequest) -> Judgemen
     match Permitted::grant(&verdict, request) {
         Some(request) => Judgement::Permitted { verdict, stored, request },
         None => {
-            let reply = engine.reply(verdict.decisive());
-            let outcome = match verdict.action {
-                Action::Replace => Outcome::PolicyReplace,
-                _ => Outcome::PolicyBlock,
+            let mut reply = engine.reply(verdict.decisive());
+            let outcome = if verdict.action == Action::Replace {
+                // A prepared answer is an ordinary one, whatever refusals look like.
+                reply.style = ReplyStyle::Message;
+                Outcome::PolicyReplace
+            } else {
+                Outcome::PolicyBlock
             };
             Judgement::Stopped { verdict, stored, reply, outcome }
         }

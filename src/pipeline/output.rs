@@ -5,6 +5,7 @@
 //! over, when the policy stops the last one, when the back end fails, or when
 //! nobody reads; each way seals the exchange with its own outcome.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures::StreamExt as _;
@@ -54,7 +55,12 @@ struct Output<'p> {
     events: mpsc::Sender<Released>,
     /// The strictest action that stopped a choice.
     stopped: Option<Action>,
+    /// The refusal, when the policy wants an error instead of a text.
+    refusal_error: Option<Arc<str>>,
     judging: Duration,
+    prompt_tokens: Option<u32>,
+    /// Pieces that the back end sent: the tokens generated so far, or slightly fewer.
+    pieces: u32,
 }
 
 impl<'p> Output<'p> {
@@ -66,7 +72,17 @@ impl<'p> Output<'p> {
     ) -> Self {
         let choices =
             (0..choices).map(|index| Choice::new(exchange.engine.screen(index))).collect();
-        Self { exchange, choices, first_turn, events, stopped: None, judging: Duration::ZERO }
+        Self {
+            exchange,
+            choices,
+            first_turn,
+            events,
+            stopped: None,
+            refusal_error: None,
+            judging: Duration::ZERO,
+            prompt_tokens: None,
+            pieces: 0,
+        }
     }
 
     async fn pump(&mut self, mut tokens: TokenStream) -> End {
@@ -96,7 +112,8 @@ impl<'p> Output<'p> {
 
     async fn handle(&mut self, event: GenerationEvent) -> Result<(), End> {
         match event {
-            GenerationEvent::Started { turns_dropped, model_digest } => {
+            GenerationEvent::Started { prompt_tokens, turns_dropped, model_digest } => {
+                self.prompt_tokens = prompt_tokens;
                 self.exchange.generation_started(turns_dropped, model_digest);
                 Ok(())
             }
@@ -117,6 +134,7 @@ impl<'p> Output<'p> {
         text: &str,
         tokens: Vec<TokenLogprob>,
     ) -> Result<(), End> {
+        self.pieces = self.pieces.saturating_add(1);
         let outgoing = self.judge(index, |choice| choice.push(text, tokens))?;
         self.send(index, outgoing, None).await
     }
@@ -167,7 +185,7 @@ impl<'p> Output<'p> {
         let mut text = outgoing.text;
         if let Some(action) = outgoing.stopped {
             self.stopped = self.stopped.max(Some(action));
-            self.append_reply(index, begun, &mut text);
+            self.refuse(index, action, begun, &mut text);
         }
         if !text.is_empty() {
             if index == 0
@@ -185,15 +203,17 @@ impl<'p> Output<'p> {
     }
 
     /// The policy's words in place of the rest of a stopped answer.
-    fn append_reply(&self, index: u32, begun: bool, text: &mut String) {
+    fn refuse(&mut self, index: u32, action: Action, begun: bool, text: &mut String) {
         let decisive = self.choices.get(index as usize).and_then(Choice::decisive);
         let reply = self.exchange.engine.reply(decisive);
-        if reply.style == ReplyStyle::Message {
-            if begun {
-                text.push_str("\n\n");
-            }
-            text.push_str(&reply.text);
+        if action == Action::Block && reply.style == ReplyStyle::Error {
+            self.refusal_error.get_or_insert(reply.text);
+            return;
         }
+        if begun {
+            text.push_str("\n\n");
+        }
+        text.push_str(&reply.text);
     }
 
     /// Waits for the reader; the back end waits meanwhile.
@@ -219,6 +239,10 @@ impl<'p> Output<'p> {
             self.exchange.output_judged(verdict, stored, held_chars_max);
         }
         self.exchange.output_took(self.judging);
+        if let Some(prompt_tokens) = self.prompt_tokens {
+            // A generation that was cut off never told what it used.
+            self.exchange.used_at_least(prompt_tokens, self.pieces);
+        }
         let (outcome, error) = match end {
             End::Done => (self.outcome(), None),
             End::Failed(error) => (outcome_of(&error), Some(FailedWhy::Inference(error))),
@@ -227,7 +251,7 @@ impl<'p> Output<'p> {
             End::Stopping => (Outcome::Interrupted, Some(FailedWhy::Stopping)),
         };
         let wait = self.exchange.pipeline.config.reader_wait();
-        if let Some(sealed) = self.exchange.complete(outcome, error).await {
+        if let Some(sealed) = self.exchange.complete(outcome, error, self.refusal_error).await {
             // A reader that is gone by now has its record all the same.
             let _ = self.events.send_timeout(Released::Sealed(Box::new(sealed)), wait).await;
         }

@@ -80,6 +80,22 @@ async fn an_error_style_refusal_is_a_400() {
 }
 
 #[tokio::test]
+async fn an_error_style_refusal_of_an_answer_is_an_error_too() {
+    let rules = Rules::new().block("weapons", "pipe bomb").refusal_style("error");
+    let gateway = TestGateway::new().policy(rules).says("Well, a pipe bomb.").spawn();
+    let reply = gateway.post("/v1/chat/completions", &chat("hi")).await;
+    assert_eq!(reply.status, 400);
+    assert_eq!(reply.body["error"]["code"], "content_filter");
+    let mut request = chat("hi");
+    request["stream"] = json!(true);
+    let stream = gateway.stream("/v1/chat/completions", &request).await;
+    let error = stream.chunks.last().unwrap();
+    assert_eq!(error["error"]["code"], "content_filter", "{error}");
+    assert!(!stream.done);
+    assert!(!stream.text(0).contains("bomb"));
+}
+
+#[tokio::test]
 async fn a_replaced_prompt_gets_an_ordinary_prepared_answer() {
     let gateway =
         TestGateway::new().policy(Rules::new().replace("self_harm", "hurt myself")).spawn();

@@ -8,8 +8,6 @@ use utoipa::ToSchema;
 
 use crate::api::error::{ApiError, Plain};
 use crate::api::{AdminListener, Edge, auth};
-use crate::audit::Entry;
-use crate::audit::record::LoadedPolicy;
 use crate::policy::{Engine, Reload};
 
 /// The Prometheus text format.
@@ -71,37 +69,10 @@ pub(super) async fn reload(
     let policies = std::sync::Arc::clone(&edge.pipeline.policies);
     // Compiling takes a while and reads files: not on an HTTP worker.
     let reloads = web::block(move || policies.reload()).await.map_err(|_| Plain::Internal)?;
-    let mut reloaded = Vec::new();
-    for (name, reload) in reloads {
-        note(&edge, &name, &reload).await;
-        reloaded.push(Reloaded::new(name, reload));
-    }
+    edge.pipeline.note_reload(&reloads).await;
+    let reloaded: Vec<_> =
+        reloads.into_iter().map(|(name, reload)| Reloaded::new(name, reload)).collect();
     Ok(HttpResponse::Ok().json(reloaded))
-}
-
-/// Counts and records what happened to a policy.
-async fn note(edge: &Edge, name: &str, reload: &Reload) {
-    let entry = match reload {
-        Reload::Unchanged => return,
-        Reload::Changed { before, engine } => {
-            edge.metrics.policy_loaded(name, engine.version(), engine.digest());
-            let policy = LoadedPolicy {
-                name: engine.name().to_owned(),
-                version: engine.version().to_owned(),
-                digest: engine.digest(),
-            };
-            Entry::PolicyChanged { policy, before: *before }
-        }
-        Reload::Rejected(error) => {
-            edge.metrics.policy_reload_failed(name);
-            let errors = u32::try_from(error.count).unwrap_or(u32::MAX);
-            Entry::PolicyRejected { name: name.to_owned(), errors }
-        }
-    };
-    if let Err(error) = edge.pipeline.ledger.append(entry).await {
-        edge.metrics.audit_failed();
-        tracing::error!(%error, "cannot record a policy reload");
-    }
 }
 
 impl PolicyState {

@@ -135,6 +135,7 @@ impl Request {
             self.phase = Phase::Decode { choices };
         }
         self.send(GenerationEvent::Started {
+            prompt_tokens: u32::try_from(self.job.prompt.ids.len()).ok(),
             turns_dropped: self.job.prompt.turns_dropped,
             model_digest: Some(model.card().digest),
         });

@@ -96,9 +96,14 @@ async fn an_answer_is_what_the_model_says_and_is_counted() {
     for prompt in ["Hello", &long] {
         let events = run(&embedded, request(prompt, 12)).await;
         let model_digest = Some(embedded.model.card().digest);
-        assert_eq!(events[0], GenerationEvent::Started { turns_dropped: 0, model_digest });
-        assert_eq!(text(&events, 0), reference(prompt, 12));
         let prompt_tokens = embedded.model.render_text(prompt, 1).unwrap().ids.len() as u32;
+        let started = GenerationEvent::Started {
+            prompt_tokens: Some(prompt_tokens),
+            turns_dropped: 0,
+            model_digest,
+        };
+        assert_eq!(events[0], started);
+        assert_eq!(text(&events, 0), reference(prompt, 12));
         let finished = GenerationEvent::Finished { choice: 0, reason: FinishReason::Length };
         let usage = GenerationEvent::Usage(Usage { prompt_tokens, completion_tokens: 12 });
         assert_eq!(events[events.len() - 2..], [finished, usage]);

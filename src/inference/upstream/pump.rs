@@ -146,7 +146,12 @@ impl Flow {
     }
 
     async fn started(&self) -> Result<(), Stop> {
-        self.send_all([GenerationEvent::Started { turns_dropped: 0, model_digest: None }]).await
+        self.send_all([GenerationEvent::Started {
+            prompt_tokens: None,
+            turns_dropped: 0,
+            model_digest: None,
+        }])
+        .await
     }
 
     /// Waits for `work`, but not past a deadline nor for nobody.

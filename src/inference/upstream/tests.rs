@@ -196,7 +196,8 @@ fn text(events: &[GenerationEvent], wanted: u32) -> String {
     texts.collect()
 }
 
-const STARTED: GenerationEvent = GenerationEvent::Started { turns_dropped: 0, model_digest: None };
+const STARTED: GenerationEvent =
+    GenerationEvent::Started { prompt_tokens: None, turns_dropped: 0, model_digest: None };
 const COUNTED: Usage = Usage { prompt_tokens: 3, completion_tokens: 2 };
 
 fn end(choice: u32, reason: FinishReason) -> GenerationEvent {

@@ -1,17 +1,20 @@
 //! What becomes of changed policy files: a metric, a line in the log, a record.
+//! Called by `app` for the watcher and SIGHUP, and by `api` for the admin route.
 
+use super::Pipeline;
 use crate::audit::Entry;
 use crate::audit::record::LoadedPolicy;
-use crate::pipeline::Pipeline;
 use crate::policy::Reload;
 
-/// Counts, logs and records what a reload did.
-pub(super) async fn note(pipeline: &Pipeline, reloads: Vec<(String, Reload)>) {
-    for (name, reload) in reloads {
-        let Some(entry) = entry(pipeline, &name, &reload) else { continue };
-        if let Err(error) = pipeline.ledger.append(entry).await {
-            pipeline.metrics.audit_failed();
-            tracing::error!(%error, "cannot record the reload of a policy");
+impl Pipeline {
+    /// Counts, logs and records what a reload did, whoever asked for it.
+    pub async fn note_reload(&self, reloads: &[(String, Reload)]) {
+        for (name, reload) in reloads {
+            let Some(entry) = entry(self, name, reload) else { continue };
+            if let Err(error) = self.ledger.append(entry).await {
+                self.metrics.audit_failed();
+                tracing::error!(%error, "cannot record the reload of a policy");
+            }
         }
     }
 }
