@@ -45,7 +45,8 @@ pub struct Edge {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ApiConfig {
-    /// What is done with request fields that nobody reviewed.
+    /// What is done with request fields that nobody reviewed; a setting of its own name.
+    #[serde(skip)]
     pub unknown_fields: UnknownFields,
     /// Bytes of a request body.
     pub body_bytes_max: usize,

@@ -26,13 +26,13 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::admission::{self, Gate, KeyStore};
-use crate::api::{ApiConfig, Edge, UnknownFields};
+use crate::api::{ApiConfig, Edge};
 use crate::audit::record::{LoadedModel, LoadedPolicy};
-use crate::audit::{self, Entry, Ledger, LedgerOptions, Recovery};
+use crate::audit::{self, Entry, Ledger, Recovery};
 use crate::config::Settings;
 use crate::config::settings;
 use crate::inference::{Backend, Registry};
-use crate::pipeline::{self, Pipeline};
+use crate::pipeline::Pipeline;
 use crate::policy::Store;
 use crate::telemetry::Metrics;
 use listen::Listener;
@@ -114,7 +114,7 @@ impl Application {
             backends: Registry::new(backends, aliases(&settings)),
             ledger,
             metrics: Arc::clone(&metrics),
-            config: pipeline_config(&settings),
+            config: settings.exchange.clone(),
             runtime: Handle::current(),
             tasks: TaskTracker::new(),
             stop: CancellationToken::new(),
@@ -172,12 +172,7 @@ where
 
 fn open_ledger(settings: &Settings) -> Result<(Ledger, Recovery), StartError> {
     let directory = audit::directory_in(&settings.data_dir);
-    let options = LedgerOptions {
-        queue_records_max: settings.audit.queue_records_max,
-        segment_bytes_max: settings.audit.segment_bytes_max,
-        append_wait_ms_max: settings.audit.append_wait_ms_max,
-    };
-    Ledger::open(&directory, options)
+    Ledger::open(&directory, settings.audit.clone())
         .map_err(|error| StartError::new("the audit log cannot be used", error))
 }
 
@@ -206,26 +201,6 @@ fn aliases(settings: &Settings) -> BTreeMap<String, Arc<str>> {
     aliases
 }
 
-const fn pipeline_config(settings: &Settings) -> pipeline::Config {
-    pipeline::Config {
-        reader_wait_ms_max: settings.exchange.reader_wait_ms_max,
-        exchange_ms_max: settings.exchange.duration_ms_max,
-    }
-}
-
-const fn api_config(settings: &Settings) -> ApiConfig {
-    ApiConfig {
-        unknown_fields: match settings.unknown_fields {
-            settings::UnknownFields::Refuse => UnknownFields::Refuse,
-            settings::UnknownFields::Strip => UnknownFields::Strip,
-        },
-        body_bytes_max: settings.api.body_bytes_max,
-        body_wait_ms_max: settings.api.body_wait_ms_max,
-        messages_max: settings.api.messages_max,
-        text_bytes_max: settings.api.text_bytes_max,
-        choices_max: settings.api.choices_max,
-        tokens_max: settings.api.tokens_max,
-        answer_bytes_max: settings.api.answer_bytes_max,
-        ready_wait_ms_max: settings.api.ready_wait_ms_max,
-    }
+fn api_config(settings: &Settings) -> ApiConfig {
+    ApiConfig { unknown_fields: settings.unknown_fields, ..settings.api.clone() }
 }

@@ -16,6 +16,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde::Serialize;
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
 use crate::domain::Digest;
@@ -85,7 +86,7 @@ pub struct Recovery {
     pub torn_bytes: u64,
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize)]
 pub struct LedgerOptions {
     /// Records that may wait for the writer.
     pub queue_records_max: usize,

@@ -8,6 +8,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde::Serialize;
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
@@ -53,17 +54,17 @@ pub struct Pipeline {
 }
 
 /// Limits of one exchange.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize)]
 pub struct Config {
     /// How long the gateway waits for a client that does not read.
     pub reader_wait_ms_max: u64,
     /// The longest that one exchange may take.
-    pub exchange_ms_max: u64,
+    pub duration_ms_max: u64,
 }
 
 impl Default for Config {
     fn default() -> Self {
-        Self { reader_wait_ms_max: 30_000, exchange_ms_max: 600_000 }
+        Self { reader_wait_ms_max: 30_000, duration_ms_max: 600_000 }
     }
 }
 
@@ -73,7 +74,7 @@ impl Config {
     }
 
     const fn exchange(&self) -> Duration {
-        Duration::from_millis(self.exchange_ms_max)
+        Duration::from_millis(self.duration_ms_max)
     }
 }
 

@@ -14,9 +14,12 @@ use std::path::PathBuf;
 
 use super::origin::Path;
 use super::problem::Problems;
-use super::settings::{Api, Audit, Exchange, Http, Log, SHIPPED, Settings, Tls};
+use super::settings::{Http, Log, SHIPPED, Settings, Tls};
 use super::sources::Tree;
 use super::written::{self, Written};
+use crate::api::ApiConfig;
+use crate::audit::LedgerOptions;
+use crate::pipeline;
 use crate::policy::{Source, Store};
 use crate::telemetry::log;
 use value::Resolver;
@@ -138,10 +141,11 @@ fn tls(resolver: &mut Resolver<'_>, written: written::Tls) -> Option<Tls> {
     Some(Tls { certificate, key })
 }
 
-fn api(resolver: &mut Resolver<'_>, written: &written::Api) -> Api {
-    let defaults = Api::default();
+fn api(resolver: &mut Resolver<'_>, written: &written::Api) -> ApiConfig {
+    let defaults = ApiConfig::default();
     let bytes = 1024..=1 << 30;
-    Api {
+    ApiConfig {
+        unknown_fields: defaults.unknown_fields,
         body_bytes_max: resolver.number(
             &["api", "body_bytes_max"],
             written.body_bytes_max,
@@ -193,9 +197,9 @@ fn api(resolver: &mut Resolver<'_>, written: &written::Api) -> Api {
     }
 }
 
-fn exchange(resolver: &mut Resolver<'_>, written: &written::Exchange) -> Exchange {
-    let defaults = Exchange::default();
-    Exchange {
+fn exchange(resolver: &mut Resolver<'_>, written: &written::Exchange) -> pipeline::Config {
+    let defaults = pipeline::Config::default();
+    pipeline::Config {
         duration_ms_max: resolver.number(
             &["exchange", "duration_ms_max"],
             written.duration_ms_max,
@@ -235,9 +239,9 @@ fn http(resolver: &mut Resolver<'_>, written: &written::Http) -> Http {
     }
 }
 
-fn audit(resolver: &mut Resolver<'_>, written: &written::Audit) -> Audit {
-    let defaults = Audit::default();
-    Audit {
+fn audit(resolver: &mut Resolver<'_>, written: &written::Audit) -> LedgerOptions {
+    let defaults = LedgerOptions::default();
+    LedgerOptions {
         queue_records_max: resolver.number(
             &["audit", "queue_records_max"],
             written.queue_records_max,

@@ -10,10 +10,13 @@ use std::num::NonZero;
 use std::path::PathBuf;
 
 use secrecy::SecretString;
-use serde::{Deserialize, Serialize, Serializer};
+use serde::{Serialize, Serializer};
 
+use crate::api::{ApiConfig, UnknownFields};
+use crate::audit::LedgerOptions;
 use crate::domain::{Digest, Limits};
 use crate::inference::upstream::Url;
+use crate::pipeline;
 use crate::policy::Source;
 use crate::telemetry::log::LogFormat;
 
@@ -48,10 +51,10 @@ pub struct Settings {
     pub tls: Option<Tls>,
     /// Of callers whose key sets none.
     pub limits: Limits,
-    pub api: Api,
-    pub exchange: Exchange,
+    pub api: ApiConfig,
+    pub exchange: pipeline::Config,
     pub http: Http,
-    pub audit: Audit,
+    pub audit: LedgerOptions,
     pub log: Log,
     pub shutdown_grace_ms_max: u64,
     pub workers: usize,
@@ -72,10 +75,10 @@ impl Default for Settings {
             unknown_fields: UnknownFields::Refuse,
             tls: None,
             limits: Limits::default(),
-            api: Api::default(),
-            exchange: Exchange::default(),
+            api: ApiConfig::default(),
+            exchange: pipeline::Config::default(),
             http: Http::default(),
-            audit: Audit::default(),
+            audit: LedgerOptions::default(),
             log: Log::default(),
             shutdown_grace_ms_max: 30_000,
             workers: std::thread::available_parallelism().map_or(1, NonZero::get),
@@ -99,15 +102,6 @@ impl Settings {
         // Serialising plain data to memory cannot fail; an empty text would still be a digest.
         Digest::of(&serde_json::to_vec(self).unwrap_or_default())
     }
-}
-
-/// A request field that the published API does not know.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum UnknownFields {
-    Refuse,
-    /// Left out and reported in the answer.
-    Strip,
 }
 
 #[derive(Debug, Clone, Serialize)]
@@ -216,57 +210,6 @@ pub struct Tls {
     pub key: PathBuf,
 }
 
-/// What a request may carry.
-#[derive(Debug, Clone, Serialize)]
-pub struct Api {
-    pub body_bytes_max: usize,
-    /// For a request body to arrive.
-    pub body_wait_ms_max: u64,
-    pub messages_max: usize,
-    /// Of all texts of one request together.
-    pub text_bytes_max: usize,
-    pub choices_max: u32,
-    /// The most that a request may ask for per choice.
-    pub tokens_max: u32,
-    /// Of an answer that is collected instead of streamed.
-    pub answer_bytes_max: usize,
-    /// For the back ends to say that they are ready.
-    pub ready_wait_ms_max: u64,
-}
-
-impl Default for Api {
-    fn default() -> Self {
-        Self {
-            body_bytes_max: 4 << 20,
-            body_wait_ms_max: 30_000,
-            messages_max: 2048,
-            text_bytes_max: 1 << 20,
-            choices_max: 8,
-            tokens_max: 131_072,
-            answer_bytes_max: 8 << 20,
-            ready_wait_ms_max: 2_000,
-        }
-    }
-}
-
-/// Limits of one exchange.
-#[derive(Debug, Clone, Serialize)]
-pub struct Exchange {
-    pub duration_ms_max: u64,
-    /// How long a client that does not read is waited for.
-    pub reader_wait_ms_max: u64,
-}
-
-impl Default for Exchange {
-    fn default() -> Self {
-        let pipeline = crate::pipeline::Config::default();
-        Self {
-            duration_ms_max: pipeline.exchange_ms_max,
-            reader_wait_ms_max: pipeline.reader_wait_ms_max,
-        }
-    }
-}
-
 /// How connections are kept.
 #[derive(Debug, Clone, Serialize)]
 pub struct Http {
@@ -280,24 +223,6 @@ pub struct Http {
 impl Default for Http {
     fn default() -> Self {
         Self { request_timeout_ms_max: 10_000, keep_alive_ms_max: 75_000, connections_max: 10_000 }
-    }
-}
-
-#[derive(Debug, Clone, Serialize)]
-pub struct Audit {
-    pub queue_records_max: usize,
-    pub segment_bytes_max: u64,
-    pub append_wait_ms_max: u64,
-}
-
-impl Default for Audit {
-    fn default() -> Self {
-        let ledger = crate::audit::LedgerOptions::default();
-        Self {
-            queue_records_max: ledger.queue_records_max,
-            segment_bytes_max: ledger.segment_bytes_max,
-            append_wait_ms_max: ledger.append_wait_ms_max,
-        }
     }
 }
 

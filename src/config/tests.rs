@@ -4,8 +4,9 @@ use proptest::prelude::*;
 use secrecy::ExposeSecret as _;
 use tempfile::TempDir;
 
-use super::settings::{Backend, ModelSource, UnknownFields};
+use super::settings::{Backend, ModelSource};
 use super::*;
+use crate::api::UnknownFields;
 use crate::policy::Source;
 
 /// A directory with a configuration file and the files that it names.

@@ -16,8 +16,8 @@ use serde::{Deserialize, Deserializer};
 
 use super::origin::Path;
 use super::problem::{Problems, suggest};
-use super::settings::UnknownFields;
 use super::sources::Tree;
+use crate::api::UnknownFields;
 use crate::domain::Limits;
 use crate::telemetry::log::LogFormat;
 
