@@ -16,7 +16,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::admission::Admitted;
 use crate::audit::Ledger;
-use crate::domain::{Caller, Endpoint, GenerationRequest, Outcome, Place, Role, Stage};
+use crate::domain::{Caller, Endpoint, GenerationRequest, Place, Role, Stage};
 use crate::inference::{Backend, Registry};
 use crate::policy::{Engine, Judged, Store};
 use crate::telemetry::Metrics;
@@ -27,6 +27,7 @@ mod exchange;
 mod input;
 mod output;
 mod reload;
+mod turns;
 
 pub use answer::{
     Answer, Failed, FailedWhy, Moderated, Notice, Refused, Released, ReleasedStream, Sealed,
@@ -97,11 +98,7 @@ impl Pipeline {
         let pipeline = Arc::clone(self);
         self.tasks.spawn_on(async move { pipeline.run(call, answer).await }, &self.runtime);
         // The task always answers; it can only be gone when the runtime is.
-        answered.await.unwrap_or(Answer::Failed(Failed {
-            notice: None,
-            outcome: Outcome::Interrupted,
-            error: FailedWhy::Stopping,
-        }))
+        answered.await.unwrap_or_else(|_| Answer::Failed(Failed::stopping()))
     }
 
     async fn run(&self, call: Admitted<Call>, mut answer: oneshot::Sender<Answer>) {
@@ -166,6 +163,15 @@ impl Pipeline {
         self: &Arc<Self>,
         inputs: Admitted<Vec<String>>,
     ) -> Result<Moderated, Failed> {
+        let pipeline = Arc::clone(self);
+        let judged = async move { pipeline.judge_only(inputs).await };
+        match self.tasks.spawn_on(judged, &self.runtime).await {
+            Ok(judged) => judged,
+            Err(_) => Err(Failed::stopping()),
+        }
+    }
+
+    async fn judge_only(&self, inputs: Admitted<Vec<String>>) -> Result<Moderated, Failed> {
         let (caller, inputs, _permit) = inputs.into_parts();
         let engine = self.guard_for(&caller).ok_or_else(Failed::guard_unavailable)?;
         let mut exchange = Exchange::begin_moderation(self, &engine, &caller);
@@ -176,9 +182,7 @@ impl Pipeline {
                 engine.judge(Stage::Input, &[Judged { place, role: Role::User, text }])
             })
             .collect();
-        for verdict in &verdicts {
-            exchange.input_judged(verdict.clone(), Vec::new());
-        }
+        exchange.inputs_judged(&verdicts);
         exchange.moderated(verdicts).await
     }
 }

@@ -56,6 +56,10 @@ pub enum FailedWhy {
 }
 
 impl Failed {
+    pub(super) const fn stopping() -> Self {
+        Self { notice: None, outcome: Outcome::Interrupted, error: FailedWhy::Stopping }
+    }
+
     pub(super) const fn guard_unavailable() -> Self {
         Self {
             notice: None,

@@ -89,6 +89,16 @@ impl<'p> Exchange<'p> {
         self.judged(verdict);
     }
 
+    /// Several texts that were judged one by one.
+    pub(super) fn inputs_judged(&mut self, verdicts: &[Verdict]) {
+        let elapsed = self.begun.elapsed();
+        self.record.timings.input_us = micros(elapsed);
+        self.pipeline.metrics.stage_elapsed(Stage::Input, elapsed);
+        for verdict in verdicts {
+            self.judged(verdict.clone());
+        }
+    }
+
     pub(super) fn output_judged(
         &mut self,
         verdict: Verdict,

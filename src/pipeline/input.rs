@@ -1,6 +1,10 @@
-//! The input stage: every text of the request is judged before any of it may
-//! reach a model. The only place that grants [`Permitted`].
+//! The input stage: every text of the request is judged, in the form in which
+//! the model will read it, before any of it may reach one. The only place that
+//! grants [`Permitted`].
 
+use std::borrow::Cow;
+
+use super::turns::{self, Turn};
 use crate::audit::StoredText;
 use crate::domain::{
     Action, Field, GenerationRequest, Message, Outcome, Permitted, Place, Prompt, Role, Stage,
@@ -14,17 +18,25 @@ pub(super) enum Judgement {
     Stopped { verdict: Verdict, stored: Vec<StoredText>, reply: Reply, outcome: Outcome },
 }
 
+/// The texts of one request, each with its place.
+struct Texts {
+    /// Of `/v1/completions`; empty for a chat.
+    prompt: Option<String>,
+    turns: Vec<Turn>,
+    /// Participant names as sent, with the index of their message.
+    names: Vec<(u32, Role, String)>,
+    stop: Vec<String>,
+}
+
 /// Judges all texts together, then redacts and neutralises what may pass.
 pub(super) fn judge(engine: &Engine, mut request: GenerationRequest) -> Judgement {
-    let (verdict, stored) = {
-        let texts = texts(&request);
-        let verdict = engine.judge(Stage::Input, &texts);
-        let stored = stored(engine, &texts, &verdict);
-        (verdict, stored)
-    };
-    if !verdict.action.stops() {
-        rewrite(engine, &verdict, &mut request);
-    }
+    let mut texts = Texts::of(&mut request);
+    let judged = texts.judged();
+    let verdict = engine.judge(Stage::Input, &judged);
+    let stored = stored(engine, &judged, &verdict);
+    drop(judged);
+    texts.rewrite(engine, &verdict);
+    texts.put_back(engine, &mut request);
     match Permitted::grant(&verdict, request) {
         Some(request) => Judgement::Permitted { verdict, stored, request },
         None => {
@@ -50,27 +62,6 @@ pub(super) fn first_turn_notice(engine: &Engine, request: &GenerationRequest) ->
     (!begun).then(|| format!("{notice}\n\n"))
 }
 
-fn texts(request: &GenerationRequest) -> Vec<Judged<'_>> {
-    let mut texts = Vec::new();
-    match &request.prompt {
-        Prompt::Text(text) => texts.push(Judged { place: Place::Prompt, role: Role::User, text }),
-        Prompt::Chat(messages) => {
-            for (index, message) in (0u32..).zip(messages) {
-                let place = |field| Place::Message { index, field };
-                let role = message.role;
-                texts.push(Judged { place: place(Field::Content), role, text: &message.text });
-                if let Some(name) = &message.name {
-                    texts.push(Judged { place: place(Field::Name), role, text: name });
-                }
-            }
-        }
-    }
-    for (index, text) in (0u32..).zip(&request.stop) {
-        texts.push(Judged { place: Place::StopText { index }, role: Role::User, text });
-    }
-    texts
-}
-
 fn stored(engine: &Engine, texts: &[Judged<'_>], verdict: &Verdict) -> Vec<StoredText> {
     verdict
         .findings
@@ -84,28 +75,94 @@ fn stored(engine: &Engine, texts: &[Judged<'_>], verdict: &Verdict) -> Vec<Store
         .collect()
 }
 
-/// What passes is redacted where the policy says so, loses its control markers,
-/// and gets the policy's own system text in front.
-fn rewrite(engine: &Engine, verdict: &Verdict, request: &mut GenerationRequest) {
-    let clean = |place: Place, text: &mut String| {
-        let redacted = engine.redact(text, place, verdict);
-        let neutral = engine.neutralise(&redacted);
-        if *neutral != **text {
-            *text = neutral.into_owned();
-        }
-    };
-    match &mut request.prompt {
-        Prompt::Text(text) => clean(Place::Prompt, text),
-        Prompt::Chat(messages) => {
-            for (index, message) in (0u32..).zip(messages.iter_mut()) {
-                clean(Place::Message { index, field: Field::Content }, &mut message.text);
-                if let Some(name) = &mut message.name {
-                    clean(Place::Message { index, field: Field::Name }, name);
-                }
+impl Texts {
+    /// Takes the texts out of the request; [`Self::put_back`] returns them.
+    fn of(request: &mut GenerationRequest) -> Self {
+        let stop = std::mem::take(&mut request.stop);
+        match std::mem::replace(&mut request.prompt, Prompt::Text(String::new())) {
+            Prompt::Text(prompt) => {
+                Self { prompt: Some(prompt), turns: Vec::new(), names: Vec::new(), stop }
             }
-            if let Some(text) = engine.system_text() {
-                messages.insert(0, Message::new(Role::System, text));
+            Prompt::Chat(messages) => {
+                let names = (0u32..).zip(&messages).filter_map(|(index, message)| {
+                    Some((index, message.role, message.name.clone()?))
+                });
+                let names = names.collect();
+                Self { prompt: None, turns: turns::of(messages), names, stop }
             }
         }
     }
+
+    fn judged(&self) -> Vec<Judged<'_>> {
+        let prompt =
+            self.prompt.iter().map(|text| Judged { place: Place::Prompt, role: Role::User, text });
+        let turns = self.turns.iter().map(|turn| Judged {
+            place: content(turn.index),
+            role: turn.message.role,
+            text: &turn.message.text,
+        });
+        let names = self.names.iter().map(|(index, role, name)| Judged {
+            place: Place::Message { index: *index, field: Field::Name },
+            role: *role,
+            text: name,
+        });
+        let stop = (0u32..).zip(&self.stop).map(|(index, text)| Judged {
+            place: Place::StopText { index },
+            role: Role::User,
+            text,
+        });
+        prompt.chain(turns).chain(names).chain(stop).collect()
+    }
+
+    /// What passes is redacted where the policy says so and loses its control markers.
+    fn rewrite(&mut self, engine: &Engine, verdict: &Verdict) {
+        let clean = |place: Place, text: &mut String| {
+            let redacted = engine.redact(text, place, verdict);
+            let neutral = engine.neutralise(&redacted);
+            if *neutral != **text {
+                *text = neutral.into_owned();
+            }
+        };
+        if let Some(prompt) = &mut self.prompt {
+            clean(Place::Prompt, prompt);
+        }
+        for turn in &mut self.turns {
+            clean(content(turn.index), &mut turn.message.text);
+            // A name that is not as it was is no name.
+            let place = Place::Message { index: turn.index, field: Field::Name };
+            turn.message.name.take_if(|name| {
+                matches!(engine.redact(name, place, verdict), Cow::Owned(_))
+                    || matches!(engine.neutralise(name), Cow::Owned(_))
+            });
+        }
+        // A masked stop text would stop at something else.
+        let mut index = 0;
+        self.stop.retain(|text| {
+            let place = Place::StopText { index };
+            index += 1;
+            matches!(engine.redact(text, place, verdict), Cow::Borrowed(_))
+        });
+    }
+
+    /// Gives the request the texts that the model may see, the policy's own in front.
+    fn put_back(self, engine: &Engine, request: &mut GenerationRequest) {
+        request.stop = self.stop;
+        request.prompt = match self.prompt {
+            Some(prompt) => Prompt::Text(prompt),
+            None => {
+                let own = engine.system_text().map(|text| Message::new(Role::System, text));
+                let turns = self.turns.into_iter().map(|turn| turn.message);
+                Prompt::Chat(
+                    turns::of(own.into_iter().chain(turns).collect())
+                        .into_iter()
+                        .map(|turn| turn.message)
+                        .collect(),
+                )
+            }
+        };
+    }
+}
+
+const fn content(index: u32) -> Place {
+    Place::Message { index, field: Field::Content }
 }

@@ -219,10 +219,14 @@ impl<'p> Output<'p> {
     /// Waits for the reader; the back end waits meanwhile.
     async fn emit(&self, event: Released) -> Result<(), End> {
         let wait = self.exchange.pipeline.config.reader_wait();
-        match self.events.send_timeout(event, wait).await {
-            Ok(()) => Ok(()),
-            Err(mpsc::error::SendTimeoutError::Timeout(_)) => Err(End::Expired),
-            Err(mpsc::error::SendTimeoutError::Closed(_)) => Err(End::Abandoned),
+        tokio::select! {
+            biased;
+            sent = self.events.send_timeout(event, wait) => match sent {
+                Ok(()) => Ok(()),
+                Err(mpsc::error::SendTimeoutError::Timeout(_)) => Err(End::Expired),
+                Err(mpsc::error::SendTimeoutError::Closed(_)) => Err(End::Abandoned),
+            },
+            () = self.exchange.pipeline.stop.cancelled() => Err(End::Stopping),
         }
     }
 
