@@ -11,9 +11,12 @@
 )]
 
 mod access;
+mod admin_listener;
 mod answers;
 mod bad_input;
+mod chat_command;
 mod crash;
 mod harness;
 mod operations;
 mod streams;
+mod tls;
