@@ -22,3 +22,4 @@ mod limits_of_work;
 mod operations;
 mod streams;
 mod tls;
+mod upstream;
