@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 
 use portcullis::app::Application;
 use portcullis::config;
@@ -179,4 +180,27 @@ async fn a_key_of_another_certificate_is_refused() {
     let error = Application::build(settings).await.unwrap_err();
     assert!(error.to_string().contains("certificate.pem"), "{error}");
     assert!(!data.join("audit").exists(), "nothing was begun");
+}
+
+#[tokio::test]
+async fn a_stream_that_is_given_up_over_http2_ends_its_request() {
+    let identity = Identity::new();
+    let gateway = TestGateway::new()
+        .demo_model("threads: 1")
+        .setting(&identity.setting())
+        .setting("shutdown_grace_ms_max: 200")
+        .spawn();
+    let client = identity.client().build().unwrap();
+    let url = format!("https://{}/v1/chat/completions", gateway.address());
+    let mut request = chat("Tell me a story.");
+    request["stream"] = json!(true);
+    // As long as the context allows: `</s>` never comes.
+    request["n"] = json!(4);
+    request["max_tokens"] = json!(900);
+    request["logit_bias"] = json!({"2": -100});
+    let answer = reply(client.post(url).json(&request));
+    assert!(tokio::time::timeout(Duration::from_millis(300), answer).await.is_err());
+    // The connection stays: only this request was given up.
+    let record = gateway.decision_within(Duration::from_secs(20)).await;
+    assert_eq!(record["outcome"], "interrupted");
 }
