@@ -79,6 +79,8 @@ pub(super) fn server(
         .keep_alive(keep_alive)
         .client_request_timeout(Duration::from_millis(settings.http.request_timeout_ms_max))
         .max_connections(settings.http.connections_max)
+        // Whoever closes while an answer is computed has gone away; it must not keep its slot.
+        .h1_allow_half_closed(false)
         .shutdown_timeout(shutdown_seconds)
         .disable_signals();
     let server = match tls {

@@ -138,12 +138,15 @@ impl Rules {
 enum Script {
     Events(Vec<GenerationEvent>),
     EchoPrompt,
+    /// No script: the back ends that the settings name.
+    Configured,
 }
 
 pub struct Builder {
     policy: Rules,
     extra_policies: Vec<(String, Rules)>,
     settings: Vec<String>,
+    environment: Vec<(String, String)>,
     keys: Vec<(String, String, Value)>,
     script: Script,
     pause: Duration,
@@ -164,6 +167,23 @@ impl Builder {
     pub fn setting(mut self, line: &str) -> Self {
         self.settings.push(line.to_owned());
         self
+    }
+
+    /// A variable of the environment, as the settings see it.
+    pub fn variable(mut self, name: &str, value: &str) -> Self {
+        self.environment.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// The shipped demonstration model as `m`, in place of a script; `settings` are its own.
+    pub fn demo_model(self, settings: &str) -> Self {
+        self.backend(&format!("{{model: shipped, {settings}}}"))
+    }
+
+    /// The back end `m` with these settings, in place of a script.
+    pub fn backend(mut self, settings: &str) -> Self {
+        self.script = Script::Configured;
+        self.setting(&format!("backends: {{m: {settings}}}"))
     }
 
     pub fn key(mut self, name: &str, role: &str, limits: Value) -> Self {
@@ -282,6 +302,7 @@ impl Streamed {
 
 pub struct TestGateway {
     address: SocketAddr,
+    admin_address: Option<SocketAddr>,
     folder: TempDir,
     secrets: Vec<(String, String)>,
     generations: Arc<AtomicU64>,
@@ -297,6 +318,7 @@ impl TestGateway {
             policy: Rules::new(),
             extra_policies: Vec::new(),
             settings: Vec::new(),
+            environment: Vec::new(),
             keys: Vec::new(),
             script: Script::Events(ended(vec![delta(0, "Hello.")], 1)),
             pause: Duration::ZERO,
@@ -308,7 +330,7 @@ impl TestGateway {
         let folder = tempfile::tempdir().unwrap();
         write_policies(folder.path(), &builder);
         let secrets = write_keys(folder.path(), &builder.keys);
-        let settings = load_settings(folder.path(), &builder.settings);
+        let settings = load_settings(folder.path(), &builder.settings, builder.environment);
         let generations = Arc::new(AtomicU64::new(0));
         let backend = backend(builder.script, builder.pause, Arc::clone(&generations));
 
@@ -320,18 +342,22 @@ impl TestGateway {
                 .enable_all()
                 .build()?;
             runtime.block_on(async move {
-                let application = Application::with_backends(settings, vec![backend]).await?;
-                ready.send(application.address())?;
+                let application = match backend {
+                    Some(backend) => Application::with_backends(settings, vec![backend]).await?,
+                    None => Application::build(settings).await?,
+                };
+                ready.send((application.address(), application.admin_address()))?;
                 let stops = futures::stream::once(async move { drop(stopped.await) });
                 application.run_until(Box::pin(stops)).await?;
                 Ok(())
             })
         });
-        let Ok(address) = is_ready.recv_timeout(Duration::from_secs(30)) else {
+        let Ok((address, admin_address)) = is_ready.recv_timeout(Duration::from_secs(30)) else {
             panic!("the gateway did not start: {:?}", thread.join().unwrap().err());
         };
         Self {
             address,
+            admin_address,
             folder,
             secrets,
             generations,
@@ -345,7 +371,12 @@ impl TestGateway {
         self.address
     }
 
-    /// How often the model was asked.
+    /// Where metrics and admin routes are, when not beside the API.
+    pub const fn admin_address(&self) -> Option<SocketAddr> {
+        self.admin_address
+    }
+
+    /// How often the scripted model was asked.
     pub fn generations(&self) -> u64 {
         self.generations.load(Ordering::SeqCst)
     }
@@ -354,7 +385,7 @@ impl TestGateway {
         self.secrets.iter().find(|(key, _)| key == name).unwrap().1.clone()
     }
 
-    fn url(&self, path: &str) -> String {
+    pub fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.address)
     }
 
@@ -373,6 +404,27 @@ impl TestGateway {
 
     pub async fn get(&self, path: &str) -> Reply {
         reply(self.client.get(self.url(path))).await
+    }
+
+    /// Posts and leaves the body of the answer unread.
+    pub async fn open(&self, path: &str, body: &Value) -> reqwest::Response {
+        self.client.post(self.url(path)).json(body).send().await.unwrap()
+    }
+
+    /// As [`Self::post`], with further headers.
+    pub async fn post_with(&self, headers: &[(&str, &str)], path: &str, body: &Value) -> Reply {
+        let mut request = self.client.post(self.url(path)).json(body);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        reply(request).await
+    }
+
+    /// The value of a metric, `labels` included in `name`; 0 while it is not there.
+    pub async fn metric(&self, name: &str) -> f64 {
+        let metrics = self.text_of("/metrics").await;
+        let line = metrics.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        line.map_or(0.0, |value| value.parse().unwrap())
     }
 
     pub async fn text_of(&self, path: &str) -> String {
@@ -457,7 +509,7 @@ impl Drop for TestGateway {
     }
 }
 
-async fn reply(request: reqwest::RequestBuilder) -> Reply {
+pub async fn reply(request: reqwest::RequestBuilder) -> Reply {
     let response = request.send().await.unwrap();
     let status = response.status().as_u16();
     let headers = response.headers().clone();
@@ -500,7 +552,11 @@ fn write_keys(folder: &Path, keys: &[(String, String, Value)]) -> Vec<(String, S
         .collect()
 }
 
-fn load_settings(folder: &Path, lines: &[String]) -> portcullis::config::Settings {
+fn load_settings(
+    folder: &Path,
+    lines: &[String],
+    environment: Vec<(String, String)>,
+) -> portcullis::config::Settings {
     let mut yaml = format!(
         "listen: 127.0.0.1:0\ndata_dir: {data}\npolicy: {policy}\nworkers: 1\n",
         data = folder.join("data").display(),
@@ -526,11 +582,20 @@ fn load_settings(folder: &Path, lines: &[String]) -> portcullis::config::Setting
     }
     let file = folder.join("portcullis.config");
     std::fs::write(&file, yaml).unwrap();
-    let sources = portcullis::config::Sources { file: Some(file), ..Default::default() };
+    let sources =
+        portcullis::config::Sources { file: Some(file), environment, ..Default::default() };
     portcullis::config::load(&sources).unwrap().settings
 }
 
-fn backend(script: Script, pause: Duration, generations: Arc<AtomicU64>) -> Arc<dyn Backend> {
+/// The scripted model; `None`: the settings say what runs.
+fn backend(
+    script: Script,
+    pause: Duration,
+    generations: Arc<AtomicU64>,
+) -> Option<Arc<dyn Backend>> {
+    if matches!(script, Script::Configured) {
+        return None;
+    }
     let info = ModelInfo {
         name: "m".into(),
         kind: "scripted",
@@ -539,13 +604,14 @@ fn backend(script: Script, pause: Duration, generations: Arc<AtomicU64>) -> Arc<
         created: 1_700_000_000,
         description: "a script".to_owned(),
     };
-    Arc::new(Scripted::answering(info, pause, move |request| {
+    Some(Arc::new(Scripted::answering(info, pause, move |request| {
         generations.fetch_add(1, Ordering::SeqCst);
         match &script {
             Script::Events(events) => events.clone(),
             Script::EchoPrompt => ended(vec![delta(0, &last_text(&request.prompt))], 1),
+            Script::Configured => Vec::new(),
         }
-    }))
+    })))
 }
 
 fn last_text(prompt: &Prompt) -> String {

@@ -11,9 +11,15 @@
 )]
 
 mod access;
+mod admin_listener;
 mod answers;
 mod bad_input;
+mod chat_command;
 mod crash;
+mod embedded;
 mod harness;
+mod limits_of_work;
 mod operations;
 mod streams;
+mod tls;
+mod upstream;

@@ -75,8 +75,10 @@ impl Choice {
             return Ok(self.finish(FinishReason::Stop));
         }
         self.tokens += 1;
+        // Before the token itself is decoded: the first token's space is no text in any alternative.
+        let logprob = drawn.logprob.map(|logprob| self.decoder.as_text(logprob));
         let piece = self.decoder.push(drawn.id);
-        let settled = self.stops.push(&piece, drawn.logprob);
+        let settled = self.stops.push(&piece, logprob);
         if settled.stopped {
             return Ok(self.stepped(settled, Some(FinishReason::Stop)));
         }
