@@ -104,9 +104,12 @@ impl Pipeline {
     async fn run(&self, call: Admitted<Call>, mut answer: oneshot::Sender<Answer>) {
         // The permit is the caller's concurrency place, held to the end of the exchange.
         let (caller, call, _permit) = call.into_parts();
-        let Some(engine) = self.guard_for(&caller) else {
-            let _ = answer.send(Answer::Failed(Failed::guard_unavailable()));
-            return;
+        let engine = match self.guard_for(&caller) {
+            Ok(engine) => engine,
+            Err(why) => {
+                let _ = answer.send(Answer::Failed(Failed::guard_unavailable(why)));
+                return;
+            }
         };
         let mut exchange = Exchange::begin(self, &engine, &caller, &call);
 
@@ -147,12 +150,11 @@ impl Pipeline {
     }
 
     /// The caller's policy, if it is there and decisions can be recorded.
-    fn guard_for(&self, caller: &Caller) -> Option<Arc<Engine>> {
-        if self.ledger.is_writable() {
-            self.policies.engine(caller.policy.as_deref())
-        } else {
-            None
+    fn guard_for(&self, caller: &Caller) -> Result<Arc<Engine>, FailedWhy> {
+        if !self.ledger.is_writable() {
+            return Err(FailedWhy::AuditUnavailable);
         }
+        self.policies.engine(caller.policy.as_deref()).ok_or(FailedWhy::GuardUnavailable)
     }
 
     /// Judges texts without generating; recorded like every decision.
@@ -173,7 +175,7 @@ impl Pipeline {
 
     async fn judge_only(&self, inputs: Admitted<Vec<String>>) -> Result<Moderated, Failed> {
         let (caller, inputs, _permit) = inputs.into_parts();
-        let engine = self.guard_for(&caller).ok_or_else(Failed::guard_unavailable)?;
+        let engine = self.guard_for(&caller).map_err(Failed::guard_unavailable)?;
         let mut exchange = Exchange::begin_moderation(self, &engine, &caller);
         let verdicts: Vec<_> = (0u32..)
             .zip(&inputs)

@@ -2,15 +2,16 @@
 //! socket's other end; forwarding and identity headers prove nothing and are
 //! never read as if they did.
 
-use std::future::{Ready, ready};
 use std::net::IpAddr;
 
 use actix_web::dev::Payload;
 use actix_web::http::header;
 use actix_web::{FromRequest, HttpRequest, web};
+use futures::FutureExt as _;
+use futures::future::{LocalBoxFuture, ready};
 
 use super::error::{ApiError, Plain};
-use super::{AdminListener, Edge};
+use super::{AdminListener, Edge, body};
 use crate::admission::Denied;
 use crate::domain::{Caller, CallerRole};
 
@@ -24,10 +25,22 @@ pub(crate) struct Authenticated(pub Caller);
 
 impl FromRequest for Authenticated {
     type Error = ApiError;
-    type Future = Ready<Result<Self, ApiError>>;
+    type Future = LocalBoxFuture<'static, Result<Self, ApiError>>;
 
-    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        ready(identify(request).map(Self))
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        match identify(request) {
+            Ok(caller) => ready(Ok(Self(caller))).boxed_local(),
+            Err(error) => {
+                let (edge, payload) = (edge(request).cloned(), payload.take());
+                async move {
+                    if let Ok(edge) = edge {
+                        body::drain(payload, &edge.config).await;
+                    }
+                    Err(error)
+                }
+                .boxed_local()
+            }
+        }
     }
 }
 

@@ -6,7 +6,7 @@ use actix_web::HttpMessage as _;
 use actix_web::http::header::{CONTENT_ENCODING, CONTENT_LENGTH};
 use actix_web::web::{Bytes, BytesMut, Payload};
 use actix_web::{HttpRequest, mime};
-use futures::StreamExt as _;
+use futures::{Stream, StreamExt as _};
 
 use super::ApiConfig;
 use super::error::{ApiError, Plain};
@@ -21,12 +21,36 @@ pub(crate) async fn read(
     payload: Payload,
     config: &ApiConfig,
 ) -> Result<Bytes, ApiError> {
-    check_headers(request)?;
+    if let Err(error) = check_headers(request) {
+        drain(payload, config).await;
+        return Err(error);
+    }
     let wait = Duration::from_millis(config.body_wait_ms_max);
     match tokio::time::timeout(wait, collect(payload, config.body_bytes_max)).await {
         Ok(body) => body,
         Err(_) => Err(Plain::BodyTooSlow.into()),
     }
+}
+
+/// Reads and drops a body that nobody wants, within the bounds of one that is wanted.
+///
+/// Over HTTP/2 an answer that comes before the end of the body is lost with its stream.
+pub(crate) async fn drain<S, E>(mut payload: S, config: &ApiConfig)
+where
+    S: Stream<Item = Result<Bytes, E>> + Unpin,
+{
+    let wait = Duration::from_millis(config.body_wait_ms_max);
+    let mut seen = 0usize;
+    let read = async {
+        while let Some(Ok(chunk)) = payload.next().await {
+            seen = seen.saturating_add(chunk.len());
+            if seen > config.body_bytes_max {
+                break;
+            }
+        }
+    };
+    // Whatever is left after that costs the client its answer.
+    let _ = tokio::time::timeout(wait, read).await;
 }
 
 fn check_headers(request: &HttpRequest) -> Result<(), ApiError> {

@@ -7,14 +7,14 @@ use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceFactory, ServiceRequest, ServiceResponse};
 use actix_web::http::header::{self, HeaderName, HeaderValue};
 use actix_web::middleware::{Next, from_fn};
-use actix_web::web::{self, Data};
+use actix_web::web::{self, Data, Payload};
 use actix_web::{Error, HttpResponse, Resource, ResponseError as _, Route};
 use futures::FutureExt as _;
 use uuid::Uuid;
 
-use super::Edge;
 use super::error::{ApiError, Plain, Rejected};
 use super::headers::REQUEST_ID;
+use super::{Edge, body};
 
 /// A path that takes one method.
 pub(crate) fn resource(
@@ -43,7 +43,10 @@ fn method_not_allowed(method: &'static str) -> HttpResponse {
 }
 
 /// The answer where no path matches.
-pub(crate) async fn not_found(edge: Option<Data<Edge>>) -> HttpResponse {
+pub(crate) async fn not_found(edge: Option<Data<Edge>>, payload: Payload) -> HttpResponse {
+    if let Some(edge) = &edge {
+        body::drain(payload, &edge.config).await;
+    }
     let mut response = ApiError::from(Plain::NotFound).error_response();
     complete(&mut response, edge.as_ref().map(|edge| edge.get_ref()));
     response

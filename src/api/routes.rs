@@ -6,7 +6,8 @@ mod models;
 mod moderate;
 mod probes;
 
-use actix_web::web::{ServiceConfig, get, post};
+use actix_web::web::{self, ServiceConfig, get, post};
+use actix_web::{Route, guard};
 
 use super::AdminListener;
 use super::layer::resource;
@@ -22,11 +23,16 @@ pub(crate) fn api(cfg: &mut ServiceConfig) {
 }
 
 pub(crate) fn probes(cfg: &mut ServiceConfig) {
-    cfg.service(resource("/healthz", "GET", get().to(probes::healthz))).service(resource(
+    cfg.service(resource("/healthz", "GET, HEAD", probe().to(probes::healthz))).service(resource(
         "/readyz",
-        "GET",
-        get().to(probes::readyz),
+        "GET, HEAD",
+        probe().to(probes::readyz),
     ));
+}
+
+/// Load balancers ask with either.
+fn probe() -> Route {
+    web::route().guard(guard::Any(guard::Get()).or(guard::Head()))
 }
 
 pub(crate) fn admin(cfg: &mut ServiceConfig, listener: AdminListener) {

@@ -84,7 +84,7 @@ impl Chat {
         let mut client = Client::new(args.url, args.key, args.max_tokens, args.temperature)?;
         let model = match args.model {
             Some(model) => model,
-            None => client.first_model().await?,
+            None => client.default_model().await?,
         };
         client.model.clone_from(&model);
         let system = args.system.map(|content| Turn { role: "system", content });
@@ -180,7 +180,9 @@ fn lines(interactive: bool) -> anyhow::Result<mpsc::Receiver<String>> {
     std::thread::Builder::new()
         .name("input".to_owned())
         .spawn(move || {
-            for line in std::io::stdin().lock().lines().map_while(Result::ok) {
+            // Bytes that are no text are shown as such to the model, and the rest goes on.
+            for line in std::io::stdin().lock().split(b'\n').map_while(Result::ok) {
+                let line = String::from_utf8_lossy(&line).into_owned();
                 if sender.blocking_send(line).is_err() {
                     return;
                 }

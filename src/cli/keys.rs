@@ -112,10 +112,10 @@ fn run_to(command: KeysCommand, out: &mut impl Write) -> Result<()> {
                 writeln!(out, "{}", json!({ "name": name, "key": key }))?;
             } else {
                 writeln!(out, "{key}")?;
-                writeln!(
-                    out,
+                // Beside the key, so that `KEY=$(portcullis keys new NAME)` holds the key alone.
+                eprintln!(
                     "This is the key of `{name}`. It is not stored: keep it now, it cannot be shown again."
-                )?;
+                );
             }
         }
         KeysCommand::List { data_dir, json } => {

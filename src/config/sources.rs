@@ -223,7 +223,13 @@ fn single(path: &[String], origin: Origin, values: &[String], problems: &mut Pro
 }
 
 fn text_value(text: &str) -> Result<Value, String> {
-    if text.starts_with(['[', '{']) { yaml::parse(text) } else { Ok(Value::Text(text.to_owned())) }
+    // `[::1]:8080` is an address, not a list.
+    let is_address = text.parse::<std::net::SocketAddr>().is_ok();
+    if text.starts_with(['[', '{']) && !is_address {
+        yaml::parse(text)
+    } else {
+        Ok(Value::Text(text.to_owned()))
+    }
 }
 
 fn nested(path: &[String], origin: &Origin, value: Value) -> Tree {

@@ -60,12 +60,8 @@ impl Failed {
         Self { notice: None, outcome: Outcome::Interrupted, error: FailedWhy::Stopping }
     }
 
-    pub(super) const fn guard_unavailable() -> Self {
-        Self {
-            notice: None,
-            outcome: Outcome::GuardUnavailable,
-            error: FailedWhy::GuardUnavailable,
-        }
+    pub(super) const fn guard_unavailable(error: FailedWhy) -> Self {
+        Self { notice: None, outcome: Outcome::GuardUnavailable, error }
     }
 }
 

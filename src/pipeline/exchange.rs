@@ -182,6 +182,7 @@ impl<'p> Exchange<'p> {
     pub(super) async fn fail(self, error: InferenceError) -> Answer {
         let notice = self.notice();
         let outcome = outcome_of(&error);
+        self.tell_of(&error);
         match self.seal(outcome).await {
             Ok(_) => {
                 let error = FailedWhy::Inference(error);
@@ -216,6 +217,16 @@ impl<'p> Exchange<'p> {
         let (usage, turns_dropped) = (self.record.usage, self.record.turns_dropped);
         let receipt = self.seal(outcome).await.ok()?;
         Some(Sealed { receipt, outcome, usage, notice, error, refusal_error, turns_dropped })
+    }
+
+    /// The operator's side of a failure: which back end, which decision; never text.
+    pub(super) fn tell_of(&self, error: &InferenceError) {
+        let (decision, model) = (self.record.decision, &*self.record.model);
+        let outcome = outcome_of(error);
+        if matches!(outcome, Outcome::UpstreamError | Outcome::UnsupportedPayload) {
+            let outcome = outcome.name();
+            tracing::warn!(%decision, model, outcome, %error, "a back end gave no complete answer");
+        }
     }
 
     fn judged(&mut self, verdict: Verdict) {

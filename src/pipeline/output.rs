@@ -249,7 +249,10 @@ impl<'p> Output<'p> {
         }
         let (outcome, error) = match end {
             End::Done => (self.outcome(), None),
-            End::Failed(error) => (outcome_of(&error), Some(FailedWhy::Inference(error))),
+            End::Failed(error) => {
+                self.exchange.tell_of(&error);
+                (outcome_of(&error), Some(FailedWhy::Inference(error)))
+            }
             End::Abandoned => return self.exchange.interrupt().await,
             End::Expired => (Outcome::Interrupted, Some(FailedWhy::Expired)),
             End::Stopping => (Outcome::Interrupted, Some(FailedWhy::Stopping)),

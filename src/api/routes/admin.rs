@@ -1,5 +1,6 @@
 //! `GET /metrics`, `GET /admin/policies` and `POST /admin/reload`, for administrators.
 
+use actix_web::http::StatusCode;
 use actix_web::http::header::CONTENT_TYPE;
 use actix_web::web::{self, Data};
 use actix_web::{HttpRequest, HttpResponse};
@@ -12,6 +13,9 @@ use crate::policy::{Engine, Reload};
 
 /// The Prometheus text format.
 const METRICS_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+/// The file is broken; the policy before stays in force.
+const REJECTED: &str = "rejected";
 
 /// A policy in force.
 #[derive(Debug, Serialize, ToSchema)]
@@ -60,7 +64,8 @@ pub(super) async fn policies(
     Ok(HttpResponse::Ok().json(states))
 }
 
-/// Reads every policy file again. The watcher does the same when a file changes.
+/// Reads every policy file again; 422 when one of them is broken. The watcher does the same when a
+/// file changes.
 pub(super) async fn reload(
     request: HttpRequest,
     edge: Data<Edge>,
@@ -72,7 +77,9 @@ pub(super) async fn reload(
     edge.pipeline.note_reload(&reloads).await;
     let reloaded: Vec<_> =
         reloads.into_iter().map(|(name, reload)| Reloaded::new(name, reload)).collect();
-    Ok(HttpResponse::Ok().json(reloaded))
+    let rejected = reloaded.iter().any(|policy| policy.result == REJECTED);
+    let status = if rejected { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
+    Ok(HttpResponse::build(status).json(reloaded))
 }
 
 impl PolicyState {
@@ -91,7 +98,7 @@ impl Reloaded {
         let (result, digest, report) = match reload {
             Reload::Unchanged => ("unchanged", None, None),
             Reload::Changed { engine, .. } => ("changed", Some(engine.digest().to_string()), None),
-            Reload::Rejected(error) => ("rejected", None, Some(error.report)),
+            Reload::Rejected(error) => (REJECTED, None, Some(error.report)),
         };
         Self { name, result, digest, report }
     }

@@ -20,7 +20,7 @@ pub(crate) struct Readiness {
     pub policy: bool,
     /// The audit log can be written.
     pub audit_log: bool,
-    /// Back ends by name; true when a request now would have a chance.
+    /// Back ends by name; true when a request now would have a chance. One is enough to be ready.
     pub backends: BTreeMap<String, bool>,
 }
 
@@ -47,7 +47,7 @@ async fn readiness(edge: &Edge) -> Readiness {
     let backends: BTreeMap<_, _> = join_all(asked).await.into_iter().collect();
     let policy = edge.pipeline.policies.engine(None).is_some();
     let audit_log = edge.pipeline.ledger.is_writable();
-    let ready =
-        policy && audit_log && !backends.is_empty() && backends.values().all(|ready| *ready);
+    // One server that is away must not take the others out of service.
+    let ready = policy && audit_log && backends.values().any(|ready| *ready);
     Readiness { ready, policy, audit_log, backends }
 }

@@ -65,6 +65,9 @@ pub(super) struct Decision {
     pub categories: Vec<String>,
 }
 
+/// The name under which a gateway offers its `default_model`.
+const DEFAULT_MODEL: &str = "default";
+
 impl End {
     /// The policy's words stand in the model's place, or cut it short.
     pub(super) fn is_refused(&self) -> bool {
@@ -124,11 +127,13 @@ impl Client {
         Ok(Self { http, base, key, model: String::new(), max_tokens, temperature })
     }
 
-    pub(super) async fn first_model(&self) -> Result<String, ChatError> {
+    pub(super) async fn default_model(&self) -> Result<String, ChatError> {
         let response = self.send(self.http.get(self.address("models"))).await?;
         let list: Value = response.json().await.map_err(|error| ChatError(chain(&error)))?;
-        let first = list.pointer("/data/0/id").and_then(Value::as_str);
-        first.map(str::to_owned).ok_or_else(|| ChatError("the gateway lists no model".to_owned()))
+        let names = list.pointer("/data").and_then(Value::as_array);
+        let names = names.into_iter().flatten().filter_map(|model| model.get("id")?.as_str());
+        let chosen = names.clone().find(|name| *name == DEFAULT_MODEL).or(names.into_iter().next());
+        chosen.map(str::to_owned).ok_or_else(|| ChatError("the gateway lists no model".to_owned()))
     }
 
     pub(super) async fn ask(&self, turns: &[&Turn]) -> Result<Answer, ChatError> {

@@ -129,13 +129,13 @@ async fn errors_are_shown_and_the_conversation_goes_on() {
 }
 
 #[tokio::test]
-async fn the_first_model_is_found_and_an_absent_gateway_is_explained() {
+async fn the_default_model_is_found_and_an_absent_gateway_is_explained() {
     let list = r#"{"object":"list","data":[{"id":"llama"},{"id":"other"}]}"#;
     let (mut url, asked) = serve(vec![http("200 OK", "application/json", list)]).await;
     url.set_path("/v1");
-    assert_eq!(client(url.clone()).first_model().await.unwrap(), "llama");
+    assert_eq!(client(url.clone()).default_model().await.unwrap(), "llama");
     assert!(asked.await.unwrap()[0].starts_with("GET /v1/models "));
-    let error = client(url).first_model().await.unwrap_err().to_string();
+    let error = client(url).default_model().await.unwrap_err().to_string();
     assert!(error.contains("is the gateway running?"), "{error}");
 }
 
