@@ -20,6 +20,8 @@ const IDENTIFIER_BYTES_MAX: usize = 1024;
 const MODEL_BYTES_MAX: usize = 256;
 /// Tokens whose logits a request may shift.
 const BIAS_ENTRIES_MAX: usize = 1024;
+/// The sampler divides by the penalty: much less makes the logits infinite.
+const REPETITION_PENALTY_MIN: f64 = 0.01;
 /// Entries of an object that is accepted and dropped.
 const OPAQUE_ENTRIES_MAX: usize = 64;
 
@@ -93,7 +95,7 @@ pub(super) const TOP_K: Field = Field::constrained(
 );
 pub(super) const REPETITION_PENALTY: Field = Field::constrained(
     "repetition_penalty",
-    Shape::Number(Range { min: 0.0, max: 2.0, open: true }),
+    Shape::Number(Range { min: REPETITION_PENALTY_MIN, max: 2.0, open: false }),
     "extension (vLLM's name); multiplicative, 1 turns it off",
 );
 pub(super) const MIN_P: Field = Field::constrained(
