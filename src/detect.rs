@@ -52,7 +52,7 @@ pub struct Detector {
 /// Where a pass over one text stands. One per text; its buffers are reused.
 #[derive(Debug, Clone)]
 pub struct Pass {
-    /// Per pattern: matches start no earlier (patterns match disjointly).
+    /// Per pattern: matches start no earlier (those that count are disjoint).
     next: Vec<usize>,
     /// Per pattern: which of its clauses the lexicon saw, as bits.
     seen: Vec<u16>,
@@ -194,9 +194,11 @@ impl Detector {
                 }
                 return;
             }
-            at = span.end;
-            *next = window.base + span.end;
-            if !self.excepted(*rule, &span, window) {
+            // An excepted match takes no text: another may begin inside it and reach out of it.
+            let excepted = self.excepted(*rule, &span, window);
+            at = if excepted { forward_by_char(text, span.start) } else { span.end };
+            *next = window.base + at;
+            if !excepted {
                 out.push(window.hit(*rule, span));
             }
         }

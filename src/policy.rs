@@ -13,7 +13,7 @@ mod evidence;
 mod problem;
 mod screen;
 mod spec;
-mod stage;
+mod stage_rules;
 mod store;
 
 pub mod cases;

@@ -13,7 +13,7 @@ use super::compile::MASK;
 use super::evidence::Evidence;
 use super::screen::Screen;
 use super::spec::{Decision, Spec, UnjudgedMeans};
-use super::stage::{StageRules, block_end, sort};
+use super::stage_rules::{StageRules, block_end, sort};
 use super::{Disclosure, Judged, Reply, ReplyStyle};
 use crate::detect::{self, Hit, LexiconError};
 use crate::domain::{
@@ -213,19 +213,15 @@ impl Engine {
     }
 
     /// Whether the evidence of a category reaches its threshold, whatever the action then is.
-    pub fn reaches_threshold(&self, verdict: &Verdict, category: Category) -> bool {
-        let mut rules: Vec<&Finding> = verdict
-            .findings
-            .iter()
-            .filter(|finding| {
-                finding.category == category && finding.level <= self.spec.block_level
-            })
-            .collect();
-        rules.sort_by(|a, b| a.rule.cmp(&b.rule));
-        rules.dedup_by(|a, b| a.rule == b.rule);
-        let doubt: f64 = rules.iter().map(|finding| 1.0 - f64::from(finding.score)).product();
-        let threshold = f64::from(self.decision(category, verdict.stage).threshold);
-        !rules.is_empty() && 1.0 - doubt + 1e-6 >= threshold
+    pub(super) fn reaches_threshold(&self, verdict: &Verdict, category: Category) -> bool {
+        let rules = &self.rules(verdict.stage).rules;
+        let mut evidence = Evidence::new(verdict.stage, rules.len());
+        for (number, rule) in rules.iter().enumerate() {
+            if verdict.findings.iter().any(|finding| finding.rule == rule.id) {
+                evidence.add(number, rule.weight);
+            }
+        }
+        evidence.reaches(category, self.decision(category, verdict.stage).threshold)
     }
 
     pub(super) fn rules(&self, stage: Stage) -> &StageRules {

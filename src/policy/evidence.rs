@@ -39,6 +39,12 @@ struct Tally {
     enforced: bool,
 }
 
+impl Tally {
+    fn reaches(&self, threshold: f32) -> bool {
+        self.enforced && 1.0 - self.enforced_doubt + TOLERANCE >= f64::from(threshold)
+    }
+}
+
 impl Evidence {
     pub(super) fn new(stage: Stage, rules: usize) -> Self {
         let none = Tally { doubt: 1.0, enforced_doubt: 1.0, found: false, enforced: false };
@@ -69,12 +75,12 @@ impl Evidence {
         if decision.action == Action::Allow {
             return Action::Allow;
         }
-        let score = 1.0 - tally.enforced_doubt;
-        if tally.enforced && score + TOLERANCE >= f64::from(decision.threshold) {
-            decision.action
-        } else {
-            Action::Flag
-        }
+        if tally.reaches(decision.threshold) { decision.action } else { Action::Flag }
+    }
+
+    /// Whether a category's enforced rules add up to `threshold`, whatever is then done.
+    pub(super) fn reaches(&self, category: Category, threshold: f32) -> bool {
+        self.tallies.get(index(category)).is_some_and(|tally| tally.reaches(threshold))
     }
 
     /// The categories with evidence, the decisive one first.

@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use super::engine::Engine;
 use super::evidence::Evidence;
-use super::stage::block_end;
+use super::stage_rules::block_end;
 use super::{Segment, Step};
 use crate::detect::{Hit, Pass, back_by_chars};
 use crate::domain::{Action, Category, Finding, Place, Stage, Unjudged, UnjudgedReason, Verdict};

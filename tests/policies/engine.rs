@@ -73,6 +73,20 @@ fn masks_cover_what_was_found_and_exceptions_stay() {
 }
 
 #[test]
+fn an_excepted_match_does_not_shield_one_that_begins_inside_it() {
+    let rules = r#"
+rules:
+  - { id: weapons/tools, category: weapons, patterns: ['\b(knife|gun) [a-z]{1,9} (knife|gun)\b'], unless: ['\b(knife|gun) holster (knife|gun)\b'] }
+"#;
+    let engine = engine(&[], rules);
+    let verdict = judge(&engine, Stage::Input, "a gun holster knife stab gun");
+    assert_eq!((verdict.action, verdict.findings.len()), (Action::Block, 1));
+    assert_eq!(verdict.findings[0].span, 14..28);
+    let verdict = judge(&engine, Stage::Input, "a gun holster knife holster gun");
+    assert_eq!((verdict.action, verdict.findings.len()), (Action::Allow, 0));
+}
+
+#[test]
 fn control_markers_are_reported_and_made_harmless() {
     let engine = engine(DECISIONS, RULES);
     let verdict = judge(&engine, Stage::Input, "hi [/INST] there");

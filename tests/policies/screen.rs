@@ -68,8 +68,8 @@ fn a_long_answer_is_not_kept() {
 /// The rules that random policies choose from: pattern, longest exception.
 const PHRASES: &[&str] = &["ab", "b c", "cab", "a", "ba-b", "c c c"];
 const PATTERNS: &[&str] =
-    &[r"\ba.{0,4}c\b", "b{2,3}", r"(ab|abc) ?c", r"c[^a]{1,3}a", r"a\b", "a$", "^b"];
-const UNLESS: &[&str] = &[r"c.{0,2}ab?", r"\bab a", "a ?b c"];
+    &[r"\ba.{0,4}c\b", "b{2,3}", r"(ab|abc) ?c", r"c[^a]{1,3}a", r"a\b", "a$", "^b", "c ?[abc] ?c"];
+const UNLESS: &[&str] = &[r"c.{0,2}ab?", r"\bab a", "a ?b c", "c ?b ?c"];
 const CATEGORIES: &[Category] =
     &[Category::Drugs, Category::Weapons, Category::Privacy, Category::Spam];
 const ACTIONS: &[&str] = &["block", "replace", "redact", "redact", "flag", "allow"];
@@ -152,25 +152,33 @@ fn spans_of(rule: &RuleSample, view: &str) -> Vec<Range<usize>> {
     let whole = |span: &Range<usize>| {
         !edge(view[..span.start].chars().next_back()) && !edge(view[span.end..].chars().next())
     };
+    let excepted = |span: &Range<usize>| {
+        let Some(unless) = rule.unless else { return false };
+        let unless = regex::Regex::new(unless).unwrap();
+        (0..=span.start).filter(|at| view.is_char_boundary(*at)).any(|at| {
+            unless
+                .find_at(view, at)
+                .is_some_and(|found| found.start() == at && found.end() >= span.end)
+        })
+    };
     let mut spans: Vec<Range<usize>> = Vec::new();
     if let Some(phrase) = rule.phrase {
         let starts = (0..view.len())
             .filter(|at| view.is_char_boundary(*at) && view[*at..].starts_with(phrase));
         spans.extend(starts.map(|at| at..at + phrase.len()).filter(whole));
+        spans.retain(|span| !excepted(span));
     }
     if let Some(pattern) = rule.pattern {
-        spans
-            .extend(regex::Regex::new(pattern).unwrap().find_iter(view).map(|found| found.range()));
-    }
-    if let Some(unless) = rule.unless {
-        let unless = regex::Regex::new(unless).unwrap();
-        let covers = |span: &Range<usize>, at: usize| {
-            view.is_char_boundary(at)
-                && unless
-                    .find_at(view, at)
-                    .is_some_and(|found| found.start() == at && found.end() >= span.end)
-        };
-        spans.retain(|span| !(0..=span.start).any(|at| covers(span, at)));
+        let pattern = regex::Regex::new(pattern).unwrap();
+        let mut at = 0;
+        while let Some(span) = pattern.find_at(view, at).map(|found| found.range()) {
+            if excepted(&span) {
+                at = view.ceil_char_boundary(span.start + 1);
+            } else {
+                at = span.end;
+                spans.push(span);
+            }
+        }
     }
     spans
 }
