@@ -34,7 +34,7 @@ pub(crate) async fn read(
 
 /// Reads and drops a body that nobody wants, within the bounds of one that is wanted.
 ///
-/// Over HTTP/2 an answer that comes before the end of the body is lost with its stream.
+/// Most clients read the answer only when they have sent everything.
 pub(crate) async fn drain<S, E>(mut payload: S, config: &ApiConfig)
 where
     S: Stream<Item = Result<Bytes, E>> + Unpin,
