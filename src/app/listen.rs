@@ -79,6 +79,8 @@ pub(super) fn server(
         .keep_alive(keep_alive)
         .client_request_timeout(Duration::from_millis(settings.http.request_timeout_ms_max))
         .max_connections(settings.http.connections_max)
+        // A caller that hangs up ends its request: nobody could read the answer.
+        .h1_allow_half_closed(false)
         .shutdown_timeout(shutdown_seconds)
         .disable_signals();
     let server = match tls {
