@@ -16,4 +16,5 @@ mod bad_input;
 mod crash;
 mod harness;
 mod operations;
+mod records;
 mod streams;
