@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use portcullis::audit::{
-    DecisionRecord, Entry, Held, Ledger, LedgerOptions, Timings, record::LoadedPolicy,
+    DecisionRecord, Entry, Held, Ledger, LedgerOptions, LeftOut, Timings, record::LoadedPolicy,
 };
 use portcullis::domain::{
     Action, Category, CategoryScore, DecisionId, Digest, Endpoint, Finding, Outcome, Place, RuleId,
@@ -60,6 +60,7 @@ fn decision() -> Entry {
         usage: Some(Usage::default()),
         timings: Timings::default(),
         held: Held::default(),
+        left_out: LeftOut::default(),
     }))
 }
 

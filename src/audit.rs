@@ -30,11 +30,12 @@ pub mod read;
 pub mod record;
 mod recover;
 mod segment;
+mod shorten;
 pub mod verify;
 mod writer;
 
 pub use error::AuditError;
-pub use record::{DecisionRecord, Entry, Held, StoredText, Timings};
+pub use record::{DecisionRecord, Entry, Held, LeftOut, StoredText, Timings};
 pub use verify::{VerifyReport, verify};
 
 use writer::{Job, Message, State, Writer};

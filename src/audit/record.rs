@@ -9,7 +9,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::audit::segment::RECORD_BYTES_MAX;
-use crate::audit::{AuditError, canonical};
+use crate::audit::{AuditError, canonical, shorten};
 use crate::domain::{DecisionId, Digest, Endpoint, Outcome, Place, Usage, Verdict};
 
 /// One entry of the log.
@@ -68,7 +68,7 @@ pub struct DecisionRecord {
     pub model_digest: Option<Digest>,
     pub policy: LoadedPolicy,
     pub outcome: Outcome,
-    /// The input verdict first, then one per choice that produced text.
+    /// The input verdict first, then one per choice; of moderations one per input.
     pub verdicts: Vec<Verdict>,
     /// Only what the policy says to keep.
     pub stored: Vec<StoredText>,
@@ -79,6 +79,9 @@ pub struct DecisionRecord {
     pub usage: Option<Usage>,
     pub timings: Timings,
     pub held: Held,
+    /// What the record would have been too large with. The ledger fills it in.
+    #[serde(default, skip_serializing_if = "LeftOut::is_nothing")]
+    pub left_out: LeftOut,
 }
 
 /// Matched text, kept because the policy says so for its category.
@@ -105,30 +108,42 @@ pub struct Held {
     pub chars_max: u64,
 }
 
+/// How many items of a record's lists gave way to its size, all verdicts together.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LeftOut {
+    pub findings: usize,
+    pub categories: usize,
+    pub unjudged: usize,
+    pub stored: usize,
+    pub stripped_fields: usize,
+}
+
+impl LeftOut {
+    fn is_nothing(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
 /// More than the fields around an entry ever take, newline included.
 pub(super) const ENVELOPE_BYTES_MAX: usize = 512;
 const ENTRY_BYTES_MAX: usize = RECORD_BYTES_MAX - ENVELOPE_BYTES_MAX;
-/// What remains of a stored text when the record would be too large with all of it.
-const STORED_CHARS_KEPT: usize = 256;
-const CUT_MARK: &str = " [cut: the record would be too large]";
 
-/// The canonical bytes of `entry`. Stored texts are cut when it would be too
-/// large with them.
+/// The canonical bytes of `entry`. A decision gives way in its details, as
+/// `shorten` has it, when it would be too large.
 ///
 /// # Errors
-/// When it is too large without them.
+/// When it is too large nevertheless.
 pub(super) fn encode(mut entry: Entry) -> Result<Vec<u8>, AuditError> {
+    // Before anything is encoded: findings may be many times what a record holds.
+    if let Entry::Decision(decision) = &mut entry {
+        shorten::evidence(decision);
+    }
     let bytes = to_bytes(&entry)?;
     if bytes.len() <= ENTRY_BYTES_MAX {
         return Ok(bytes);
     }
     if let Entry::Decision(decision) = &mut entry {
-        for stored in &mut decision.stored {
-            if let Some((at, _)) = stored.text.char_indices().nth(STORED_CHARS_KEPT) {
-                stored.text.truncate(at);
-                stored.text.push_str(CUT_MARK);
-            }
-        }
+        shorten::texts(decision);
     }
     let bytes = to_bytes(&entry)?;
     if bytes.len() > ENTRY_BYTES_MAX {
@@ -148,11 +163,11 @@ fn to_bytes(entry: &Entry) -> Result<Vec<u8>, AuditError> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::domain::{Action, Category, CategoryScore, Finding, RuleId, Stage, View};
 
-    fn decision(stored_chars: usize) -> DecisionRecord {
+    pub(crate) fn decision(stored_chars: usize) -> DecisionRecord {
         let place = Place::Choice { index: 0 };
         let finding = Finding {
             category: Category::Harassment,
@@ -189,6 +204,7 @@ mod tests {
             usage: Some(Usage::default()),
             timings: Timings::default(),
             held: Held::default(),
+            left_out: LeftOut::default(),
         }
     }
 
@@ -200,21 +216,8 @@ mod tests {
     }
 
     #[test]
-    fn stored_text_gives_way_to_the_size_limit() {
-        let bytes = encode(Entry::Decision(Box::new(decision(RECORD_BYTES_MAX)))).unwrap();
-        let Entry::Decision(read) = serde_json::from_slice(&bytes).unwrap() else {
-            panic!("not a decision")
-        };
-        assert_eq!(read.stored[0].text, "é".repeat(STORED_CHARS_KEPT) + CUT_MARK);
-        assert_eq!(read.verdicts[0].findings.len(), 1);
-    }
-
-    #[test]
     fn what_is_still_too_large_is_refused() {
-        let mut large = decision(0);
-        large.stripped_fields = vec!["f".repeat(RECORD_BYTES_MAX)];
-        assert!(
-            encode(Entry::Decision(Box::new(large))).unwrap_err().to_string().contains("more than")
-        );
+        let large = Entry::PolicyRejected { name: "p".repeat(RECORD_BYTES_MAX), errors: 1 };
+        assert!(encode(large).unwrap_err().to_string().contains("more than"));
     }
 }

@@ -14,7 +14,6 @@ mod tests;
 
 use std::sync::Arc;
 use std::thread::JoinHandle;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
@@ -24,6 +23,7 @@ use self::queue::{NoPlace, Queue};
 use self::request::{Job, stopping};
 use super::{
     Backend, InferenceError, InferenceErrorKind, Load, ModelInfo, StartError, TokenStream,
+    now_unix_seconds,
 };
 use crate::domain::{GenerationRequest, Permitted, Prompt};
 use crate::model::{Model, ModelError, RenderedPrompt};
@@ -272,9 +272,4 @@ fn unsupported(field: &'static str, message: impl Into<String>) -> InferenceErro
 
 fn thread_gone() -> InferenceError {
     InferenceError::new(InferenceErrorKind::Unavailable, "the model has stopped")
-}
-
-fn now_unix_seconds() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
 }

@@ -1,4 +1,8 @@
-//! A back end that says what it was told to say; for tests and load runs.
+//! A back end that says what it was told to say: a test double.
+//!
+//! It is part of the library, also in a release build, because the tests and
+//! load runs that use it are other crates. No setting selects it; only
+//! `Application::with_backends` takes it.
 
 use std::fmt;
 use std::time::Duration;

@@ -18,7 +18,7 @@ mod request;
 mod tests;
 
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use futures::FutureExt as _;
 use futures::future::{BoxFuture, join_all};
@@ -33,6 +33,7 @@ use self::pool::Pool;
 use self::pump::{Limits, Pump};
 use super::{
     Backend, InferenceError, InferenceErrorKind, Load, ModelInfo, StartError, TokenStream,
+    now_unix_seconds,
 };
 use crate::domain::{GenerationRequest, Permitted, Prompt, Role};
 
@@ -245,9 +246,4 @@ fn bearer(key: &SecretString) -> Option<HeaderValue> {
     let mut value = HeaderValue::from_str(&format!("Bearer {}", key.expose_secret())).ok()?;
     value.set_sensitive(true);
     Some(value)
-}
-
-fn now_unix_seconds() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
 }

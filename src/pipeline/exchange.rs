@@ -9,7 +9,9 @@ use std::time::{Duration, Instant};
 use super::answer::{Answer, Failed, FailedWhy, Moderated, Notice, Refused, Sealed};
 use super::{Call, Pipeline};
 use crate::audit::record::LoadedPolicy;
-use crate::audit::{AuditError, DecisionRecord, Entry, Held, Receipt, StoredText, Timings};
+use crate::audit::{
+    AuditError, DecisionRecord, Entry, Held, LeftOut, Receipt, StoredText, Timings,
+};
 use crate::domain::{Action, Caller, DecisionId, Digest, Endpoint, Outcome, Stage, Usage, Verdict};
 use crate::inference::{InferenceError, InferenceErrorKind};
 use crate::policy::{Engine, Reply};
@@ -77,6 +79,7 @@ impl<'p> Exchange<'p> {
             usage: None,
             timings: Timings::default(),
             held: Held::default(),
+            left_out: LeftOut::default(),
         };
         Self { pipeline, engine: Arc::clone(engine), record, begun: Instant::now() }
     }

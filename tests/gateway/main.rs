@@ -20,6 +20,7 @@ mod embedded;
 mod harness;
 mod limits_of_work;
 mod operations;
+mod records;
 mod streams;
 mod tls;
 mod upstream;

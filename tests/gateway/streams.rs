@@ -83,6 +83,19 @@ async fn a_client_that_goes_away_is_recorded_as_interrupted() {
 }
 
 #[tokio::test]
+async fn a_client_that_leaves_while_its_answer_is_collected_is_recorded_as_interrupted() {
+    let script: Vec<_> = std::iter::repeat_n(delta(0, "word "), 10_000).collect();
+    let gateway = TestGateway::new().script(script).pause(Duration::from_millis(5)).spawn();
+    let request = chat("hi");
+    let asked = gateway.post("/v1/chat/completions", &request);
+    let left = tokio::time::timeout(Duration::from_millis(500), asked).await;
+    assert!(left.is_err(), "fifty seconds of script were not played");
+    assert_eq!(gateway.generations(), 1);
+    let record = gateway.decision_within(Duration::from_secs(10)).await;
+    assert_eq!(record["outcome"], "interrupted");
+}
+
+#[tokio::test]
 async fn logprobs_never_tell_what_the_text_may_not() {
     let text = "A pipe bomb.";
     let script = text.chars().map(|c| crate::harness::delta_with_logprob(0, &c.to_string()));
