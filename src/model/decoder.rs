@@ -7,6 +7,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::tokenizer::Pieces;
+use crate::domain::{Alternative, TokenLogprob};
 
 /// UTF-8 safe: bytes of a character that is not complete wait.
 #[derive(Clone)]
@@ -38,6 +39,23 @@ impl TextDecoder {
     pub fn finish(&mut self) -> String {
         let rest = std::mem::take(&mut self.pending);
         replacements(rest.len())
+    }
+
+    /// `logprob` of the token that is pushed next, with the bytes that it adds to the text. Only
+    /// the first token of an answer differs: its leading space is not text.
+    #[must_use]
+    pub fn as_text(&self, mut logprob: TokenLogprob) -> TokenLogprob {
+        for token in std::iter::once(&mut logprob.token).chain(&mut logprob.top) {
+            let bytes = self.strip(&token.bytes).to_vec();
+            if bytes.len() != token.bytes.len() {
+                *token = Alternative {
+                    text: String::from_utf8_lossy(&bytes).into_owned(),
+                    bytes,
+                    logprob: token.logprob,
+                };
+            }
+        }
+        logprob
     }
 
     fn strip<'a>(&self, bytes: &'a [u8]) -> &'a [u8] {

@@ -107,6 +107,24 @@ fn logprobs_are_of_the_unmodified_distribution() {
 }
 
 #[test]
+fn the_first_tokens_logprob_has_the_bytes_of_its_text() {
+    let model = load("gguf-f32.gguf");
+    let word = model.tokenizer().encode("the").unwrap()[0];
+    assert_eq!(model.token_bytes(word).first(), Some(&b' '));
+    let mut logits = vec![0.0; VOCABULARY];
+    logits[word as usize] = 9.0;
+    let sampling = Sampling { temperature: 0.0, ..Sampling::default() };
+    let mut sampler = Sampler::new(&sampling, 0, Some(1));
+    let mut decoder = model.text_decoder();
+    for _ in 0..2 {
+        let drawn = sampler.draw(&model, logits.clone()).unwrap();
+        let logprob = decoder.as_text(drawn.logprob.unwrap());
+        assert_eq!(decoder.push(drawn.id).into_bytes(), logprob.token.bytes);
+        assert_eq!(logprob.top[0].bytes, logprob.token.bytes);
+    }
+}
+
+#[test]
 fn logits_that_are_no_numbers_are_an_error() {
     let model = load("gguf-f32.gguf");
     for (sampling, bad) in
