@@ -30,8 +30,6 @@ use crate::model::{Model, ModelError, RenderedPrompt};
 
 /// Events that a slow reader may leave unread; then its request waits.
 const EVENTS_MAX: usize = 32;
-/// Stop texts of one request, as OpenAI has it.
-const STOPS_MAX: usize = 4;
 /// Of a context kept free for the answer at least; older turns make way.
 const ANSWER_SHARE: usize = 4;
 
@@ -165,8 +163,9 @@ impl Backend for Embedded {
         if request.choices == 0 || request.choices as usize > slots {
             return Err(unsupported("n", format!("`n` must be from 1 to {slots} for this model")));
         }
-        if request.stop.len() > STOPS_MAX || request.stop.iter().any(String::is_empty) {
-            let message = format!("`stop` takes up to {STOPS_MAX} texts, none of them empty");
+        let stops_max = GenerationRequest::STOPS_MAX;
+        if request.stop.len() > stops_max || request.stop.iter().any(String::is_empty) {
+            let message = format!("`stop` takes up to {stops_max} texts, none of them empty");
             return Err(unsupported("stop", message));
         }
         let vocabulary = self.model.card().vocabulary;

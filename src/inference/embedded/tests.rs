@@ -267,6 +267,7 @@ async fn shutdown_ends_what_runs_and_what_waits() {
 async fn what_cannot_be_honoured_is_refused_by_name() {
     let embedded = embedded(|_| {});
     let plain = || request("Hello", 4);
+    let too_many = vec![".".to_owned(); GenerationRequest::STOPS_MAX + 1];
     let vocabulary = embedded.model.card().vocabulary as u32;
     let mut biased = plain();
     biased.sampling.logit_bias = vec![(vocabulary, 1.0)];
@@ -274,6 +275,7 @@ async fn what_cannot_be_honoured_is_refused_by_name() {
         (GenerationRequest { choices: 3, ..plain() }, "n"),
         (GenerationRequest { choices: 0, ..plain() }, "n"),
         (GenerationRequest { stop: vec![String::new()], ..plain() }, "stop"),
+        (GenerationRequest { stop: too_many, ..plain() }, "stop"),
         (GenerationRequest { tokens_max: Some(0), ..plain() }, "max_tokens"),
         (biased, "logit_bias"),
     ] {
