@@ -202,8 +202,8 @@ impl Frames {
             let portcullis = (index == last).then(|| decided.extension.clone());
             event(self.envelope.chunk(index, ChunkOf::End(reason), portcullis), events);
         }
-        if self.envelope.form.usage_wanted {
-            let usage = usage.unwrap_or_default();
+        // Counts that nobody knows are left out: zeros would read as a measurement.
+        if let Some(usage) = usage.filter(|_| self.envelope.form.usage_wanted) {
             event(self.envelope.usage_chunk(usage), events);
         }
         event(Some(DONE.to_owned()), events);
@@ -234,7 +234,7 @@ mod tests {
     use crate::api::fixtures::{events, released, sealed, text};
     use crate::domain::{Alternative, Endpoint};
     use crate::inference::{InferenceError, InferenceErrorKind};
-    use crate::pipeline::FailedWhy;
+    use crate::pipeline::{FailedWhy, Sealed};
 
     fn form(endpoint: Endpoint, choices: u32) -> Form {
         Form { endpoint, choices, usage_wanted: false, logprobs: false, stripped: Vec::new() }
@@ -308,6 +308,24 @@ mod tests {
         assert_eq!(told, [false, false, false, false, false, false, true, false]);
         assert_eq!(events[6]["portcullis"]["outcome"], "policy_block");
         assert!(events[6]["portcullis"]["audit"]["hash"].as_str().unwrap().starts_with("sha256:"));
+    }
+
+    #[actix_web::test]
+    async fn counts_that_are_not_known_are_not_made_up() {
+        for endpoint in [Endpoint::ChatCompletions, Endpoint::Completions] {
+            let uncounted = async || {
+                let sealed = Sealed { usage: None, ..sealed(Outcome::PolicyBlock).await };
+                vec![text(0, "Hel"), Released::Sealed(Box::new(sealed))]
+            };
+            let wanted = Form { usage_wanted: true, ..form(endpoint, 1) };
+            let stream = streamed(uncounted().await, wanted.clone()).await;
+            let mut events = events(&stream);
+            assert_eq!(events.pop().unwrap(), "[DONE]");
+            assert!(events.iter().all(|event| event["usage"] == Value::Null));
+            assert_eq!(events.last().unwrap()["choices"][0]["finish_reason"], "content_filter");
+            let whole = collected(uncounted().await, wanted).await;
+            assert!(whole.get("usage").is_none(), "{whole}");
+        }
     }
 
     #[actix_web::test]
