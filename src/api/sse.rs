@@ -17,6 +17,7 @@ use tokio::time::timeout;
 use super::answer::{begin, decided, of_refused, reason_of, undecided};
 use super::envelope::{ChunkOf, Envelope, Form, Piece};
 use super::error::{ApiError, Decided, Plain};
+use super::offsets::Offsets;
 use super::wire::Usage;
 use crate::domain::{FinishReason, Outcome, TokenLogprob};
 use crate::pipeline::{Notice, Refused, Released, ReleasedStream};
@@ -120,7 +121,7 @@ struct Frames {
 #[derive(Debug, Clone, Default)]
 struct ChoiceState {
     begun: bool,
-    chars: usize,
+    offsets: Offsets,
     ended: Option<FinishReason>,
 }
 
@@ -180,10 +181,8 @@ impl Frames {
         }
         self.begin(index, events);
         let Some(state) = self.choices.get_mut(index as usize) else { return };
-        let chars_before = state.chars;
-        state.chars += text.chars().count();
-        let piece = Piece { text, tokens, chars_before };
-        event(self.envelope.chunk(index, ChunkOf::Piece(piece), None), events);
+        let piece = ChunkOf::Piece(Piece { text, tokens }, &mut state.offsets);
+        event(self.envelope.chunk(index, piece, None), events);
     }
 
     /// How every choice ended, the token counts if wanted, and the end mark.
@@ -451,6 +450,33 @@ mod tests {
         let stream = streamed(events().await, with_logprobs(Endpoint::Completions)).await;
         let event = &super::tests::events(&stream)[1];
         assert_eq!(event["choices"][0]["logprobs"]["text_offset"], json!([8, 10]));
+    }
+
+    #[actix_web::test]
+    async fn a_token_whose_text_went_out_in_parts_has_its_own_offset() {
+        let token = |text: &str| TokenLogprob {
+            token: Alternative { text: text.into(), bytes: text.into(), logprob: -1.0 },
+            top: Vec::new(),
+        };
+        let piece =
+            |text: &str, logprobs| Released::Text { choice: 0, text: text.into(), logprobs };
+        let events = async || {
+            vec![
+                piece("né", vec![token("né")]),
+                piece(" Hel", Vec::new()),
+                piece("lo", vec![token(" Hello")]),
+                piece(" you", vec![token(" you")]),
+                Released::Sealed(Box::new(sealed(Outcome::Completed).await)),
+            ]
+        };
+        let form = Form { logprobs: true, ..form(Endpoint::Completions, 1) };
+        let whole = collected(events().await, form.clone()).await;
+        assert_eq!(whole["choices"][0]["logprobs"]["text_offset"], json!([0, 2, 8]));
+        let stream = super::tests::events(&streamed(events().await, form).await);
+        let offsets = stream
+            .iter()
+            .filter_map(|event| event["choices"][0]["logprobs"]["text_offset"].as_array().cloned());
+        assert_eq!(offsets.flatten().collect::<Vec<_>>(), [0, 2, 8]);
     }
 
     #[actix_web::test]
