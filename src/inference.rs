@@ -20,6 +20,9 @@ pub mod embedded;
 pub mod scripted;
 pub mod upstream;
 
+/// Tokens per choice of an answer to a request that sets no limit, unless configured otherwise.
+pub const TOKENS_DEFAULT_MAX: u32 = 512;
+
 /// Something that continues a prompt.
 pub trait Backend: Send + Sync + fmt::Debug {
     fn info(&self) -> &ModelInfo;
@@ -40,6 +43,11 @@ pub trait Backend: Send + Sync + fmt::Debug {
 
     /// Whether a request now would have a chance.
     fn ready(&self) -> BoxFuture<'_, Result<(), InferenceError>>;
+
+    /// Most tokens per choice that a request without a limit can get.
+    fn tokens_default_max(&self) -> u32 {
+        TOKENS_DEFAULT_MAX
+    }
 
     /// Requests waiting for a slot, and running.
     fn load(&self) -> Load {

@@ -23,7 +23,8 @@ use tokio::sync::mpsc;
 use self::queue::{NoPlace, Queue};
 use self::request::{Job, stopping};
 use super::{
-    Backend, InferenceError, InferenceErrorKind, Load, ModelInfo, StartError, TokenStream,
+    Backend, InferenceError, InferenceErrorKind, Load, ModelInfo, StartError, TOKENS_DEFAULT_MAX,
+    TokenStream,
 };
 use crate::domain::{GenerationRequest, Permitted, Prompt};
 use crate::model::{Model, ModelError, RenderedPrompt};
@@ -55,7 +56,7 @@ impl Default for EmbeddedConfig {
             slots: 4,
             queue_requests_max: 64,
             context_tokens: None,
-            tokens_default_max: 512,
+            tokens_default_max: TOKENS_DEFAULT_MAX,
             threads: None,
         }
     }
@@ -183,6 +184,10 @@ impl Backend for Embedded {
         let alive = self.thread.as_ref().is_some_and(|thread| !thread.is_finished());
         let ready = if alive { Ok(()) } else { Err(thread_gone()) };
         futures::future::ready(ready).boxed()
+    }
+
+    fn tokens_default_max(&self) -> u32 {
+        self.tokens_default_max.min(u32::try_from(self.context_tokens).unwrap_or(u32::MAX))
     }
 
     fn load(&self) -> Load {

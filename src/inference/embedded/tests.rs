@@ -163,6 +163,17 @@ async fn reported_tokens_make_up_the_text_of_their_piece() {
 }
 
 #[tokio::test]
+async fn a_request_without_a_limit_gets_the_default_that_is_told() {
+    let backend = embedded(|config| config.tokens_default_max = 7);
+    let unlimited = GenerationRequest { tokens_max: None, ..request("Hello", 1) };
+    let events = run(&backend, unlimited).await;
+    let Some(GenerationEvent::Usage(usage)) = events.last() else { panic!("{events:?}") };
+    assert_eq!((usage.completion_tokens, backend.tokens_default_max()), (7, 7));
+    let short = embedded(|config| config.context_tokens = Some(32));
+    assert_eq!(short.tokens_default_max(), 32, "more does not fit");
+}
+
+#[tokio::test]
 async fn the_context_ends_an_answer() {
     let embedded = embedded(|config| config.context_tokens = Some(32));
     let events = run(&embedded, request("Hello", 500)).await;
