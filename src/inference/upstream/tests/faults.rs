@@ -130,6 +130,32 @@ async fn answers_that_break_off_count_against_the_server() {
     assert!(unavailable, "half of what is counted failed");
 }
 
+/// A breaker that two failures open for the whole test.
+fn touchy(config: &mut UpstreamConfig) {
+    config.breaker = BreakerConfig { window_requests: 2, open_ms: 60_000, ..config.breaker };
+}
+
+#[tokio::test]
+async fn a_busy_server_is_told_of_when_the_others_are_away() {
+    let busy = Server::always(status(
+        "429 Too Many Requests",
+        "retry-after: 9
+",
+        "",
+    ))
+    .await;
+    let dead = dead().await;
+    let backend = upstream(&[&busy], |config| {
+        touchy(config);
+        config.urls.push(dead);
+    });
+    let overloaded = InferenceErrorKind::Overloaded { retry_after: Duration::from_secs(9) };
+    // Each server is first in turn, while the other's breaker is closed and when it is open.
+    for _ in 0..8 {
+        assert_eq!(outcome(&backend, chat()).await, Err(overloaded));
+    }
+}
+
 #[tokio::test]
 async fn readiness_is_asked_for_and_remembered() {
     let json = "content-type: application/json\r\n";
