@@ -259,7 +259,10 @@ fn no_place(no_place: NoPlace) -> InferenceError {
 fn not_rendered(error: ModelError) -> InferenceError {
     match error.too_long() {
         Some((tokens, tokens_max)) => InferenceError::new(
-            InferenceErrorKind::PromptTooLong { tokens, tokens_max },
+            InferenceErrorKind::PromptTooLong {
+                tokens: Some(tokens),
+                tokens_max: Some(tokens_max),
+            },
             error.to_string(),
         ),
         None => InferenceError::new(
