@@ -16,6 +16,7 @@ mod headers;
 mod invalid;
 mod json;
 mod layer;
+mod offsets;
 mod routes;
 mod sse;
 mod system_card;

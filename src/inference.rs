@@ -20,6 +20,9 @@ pub mod embedded;
 pub mod scripted;
 pub mod upstream;
 
+/// Tokens per choice of an answer to a request that sets no limit, unless configured otherwise.
+pub const TOKENS_DEFAULT_MAX: u32 = 512;
+
 /// Something that continues a prompt.
 pub trait Backend: Send + Sync + fmt::Debug {
     fn info(&self) -> &ModelInfo;
@@ -40,6 +43,11 @@ pub trait Backend: Send + Sync + fmt::Debug {
 
     /// Whether a request now would have a chance.
     fn ready(&self) -> BoxFuture<'_, Result<(), InferenceError>>;
+
+    /// Most tokens per choice that a request without a limit can get.
+    fn tokens_default_max(&self) -> u32 {
+        TOKENS_DEFAULT_MAX
+    }
 
     /// Requests waiting for a slot, and running.
     fn load(&self) -> Load {
@@ -102,27 +110,21 @@ pub struct InferenceError {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum InferenceErrorKind {
     /// Every slot and queue place is taken.
-    Overloaded {
-        retry_after: Duration,
-    },
-    PromptTooLong {
-        tokens: usize,
-        tokens_max: usize,
-    },
+    Overloaded { retry_after: Duration },
+    /// The counts, where the back end tells them.
+    PromptTooLong { tokens: Option<usize>, tokens_max: Option<usize> },
     /// The request field that this back end cannot honour.
-    Unsupported {
-        field: &'static str,
-    },
+    Unsupported { field: &'static str },
     /// Cannot be reached, or its circuit breaker is open.
     Unavailable,
     /// A phase took longer than its limit.
     Timeout,
     /// The server answered with something that nobody reviewed.
     UnsupportedPayload,
-    /// The server refused or failed; its status code.
-    Upstream {
-        status: u16,
-    },
+    /// The server finds this request at fault; its status code. Trying again does not help.
+    InvalidRequest { status: u16 },
+    /// The server refused the gateway, or failed; its status code.
+    Upstream { status: u16 },
     /// The model itself failed.
     Failed,
 }

@@ -6,6 +6,7 @@
 use actix_web::{HttpResponse, HttpResponseBuilder};
 use serde::Serialize;
 
+use super::offsets::Offsets;
 use super::wire::chat::{
     ChatChoice, ChatChunk, ChatChunkChoice, ChatCompletion, ChatDelta, ChatLogprobs, ChatMessage,
 };
@@ -46,19 +47,19 @@ pub(crate) struct Envelope {
     model: String,
 }
 
-/// Text of one choice, with its tokens and the characters that came before it.
+/// Text of one choice, with the tokens that are complete with it.
 #[derive(Debug, Default)]
 pub(crate) struct Piece {
     pub text: String,
     pub tokens: Vec<TokenLogprob>,
-    pub chars_before: usize,
 }
 
 /// What one chunk says.
 #[derive(Debug)]
-pub(crate) enum ChunkOf {
+pub(crate) enum ChunkOf<'c> {
     Role,
-    Piece(Piece),
+    /// With what the choice's earlier pieces left behind.
+    Piece(Piece, &'c mut Offsets),
     End(FinishReason),
 }
 
@@ -81,7 +82,7 @@ impl Envelope {
     pub(crate) fn chunk(
         &self,
         index: u32,
-        of: ChunkOf,
+        of: ChunkOf<'_>,
         portcullis: Option<Extension>,
     ) -> Option<String> {
         match self.form.endpoint {
@@ -157,7 +158,7 @@ impl Envelope {
         }
     }
 
-    fn chat_choice(&self, index: u32, of: ChunkOf) -> ChatChunkChoice {
+    fn chat_choice(&self, index: u32, of: ChunkOf<'_>) -> ChatChunkChoice {
         let mut choice = ChatChunkChoice {
             index,
             delta: ChatDelta::default(),
@@ -168,7 +169,7 @@ impl Envelope {
             ChunkOf::Role => {
                 choice.delta = ChatDelta { role: Some("assistant"), content: Some(String::new()) };
             }
-            ChunkOf::Piece(piece) => {
+            ChunkOf::Piece(piece, _) => {
                 choice.logprobs = self.form.logprobs.then(|| ChatLogprobs::new(piece.tokens));
                 choice.delta.content = Some(piece.text);
             }
@@ -194,15 +195,15 @@ impl Envelope {
         }
     }
 
-    fn text_choice(&self, index: u32, of: ChunkOf) -> Option<CompletionChoice> {
+    fn text_choice(&self, index: u32, of: ChunkOf<'_>) -> Option<CompletionChoice> {
         let mut choice =
             CompletionChoice { text: String::new(), index, logprobs: None, finish_reason: None };
         match of {
             ChunkOf::Role => return None,
-            ChunkOf::Piece(piece) => {
+            ChunkOf::Piece(piece, offsets) => {
                 if self.form.logprobs {
                     let mut logprobs = CompletionLogprobs::default();
-                    logprobs.append(piece.tokens, piece.chars_before);
+                    logprobs.append(&piece.text, piece.tokens, offsets);
                     choice.logprobs = Some(logprobs);
                 }
                 choice.text = piece.text;
@@ -217,15 +218,12 @@ impl Envelope {
 #[derive(Debug, Default)]
 pub(crate) struct Choice {
     pieces: Vec<Piece>,
-    chars: usize,
     pub ended: Option<FinishReason>,
 }
 
 impl Choice {
     pub(crate) fn push(&mut self, text: String, tokens: Vec<TokenLogprob>) {
-        let chars = text.chars().count();
-        self.pieces.push(Piece { text, tokens, chars_before: self.chars });
-        self.chars += chars;
+        self.pieces.push(Piece { text, tokens });
     }
 
     fn reason(&self) -> &'static str {
@@ -252,9 +250,12 @@ impl Choice {
         let finish_reason = Some(self.reason());
         let mut text = String::new();
         let mut lists = CompletionLogprobs::default();
+        let mut offsets = Offsets::default();
         for piece in self.pieces {
             text.push_str(&piece.text);
-            lists.append(piece.tokens, piece.chars_before);
+            if logprobs {
+                lists.append(&piece.text, piece.tokens, &mut offsets);
+            }
         }
         CompletionChoice { text, index, logprobs: logprobs.then_some(lists), finish_reason }
     }

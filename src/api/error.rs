@@ -270,6 +270,9 @@ fn of_inference(error: &InferenceError, prompt: Option<&str>) -> Face {
             param: Some(field.to_owned()),
             ..Face::new(400, INVALID_REQUEST, super::invalid::code::UNSUPPORTED, message)
         },
+        InferenceErrorKind::InvalidRequest { .. } => {
+            Face::new(400, INVALID_REQUEST, "request_refused", message)
+        }
         InferenceErrorKind::Unavailable => Face::new(503, SERVER, "model_unavailable", message),
         InferenceErrorKind::Timeout => Face::new(504, SERVER, "timeout", message),
         InferenceErrorKind::UnsupportedPayload => {
@@ -406,7 +409,12 @@ mod tests {
         use InferenceErrorKind as Kind;
         let cases = [
             (Kind::Overloaded { retry_after: Duration::from_millis(1500) }, 429, "overloaded"),
-            (Kind::PromptTooLong { tokens: 9, tokens_max: 8 }, 400, "context_length_exceeded"),
+            (
+                Kind::PromptTooLong { tokens: Some(9), tokens_max: Some(8) },
+                400,
+                "context_length_exceeded",
+            ),
+            (Kind::InvalidRequest { status: 422 }, 400, "request_refused"),
             (Kind::Unsupported { field: "logprobs" }, 400, "unsupported_value"),
             (Kind::Unavailable, 503, "model_unavailable"),
             (Kind::Timeout, 504, "timeout"),

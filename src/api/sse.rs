@@ -17,6 +17,7 @@ use tokio::time::timeout;
 use super::answer::{begin, decided, of_refused, reason_of, undecided};
 use super::envelope::{ChunkOf, Envelope, Form, Piece};
 use super::error::{ApiError, Decided, Plain};
+use super::offsets::Offsets;
 use super::wire::Usage;
 use crate::domain::{FinishReason, Outcome, TokenLogprob};
 use crate::pipeline::{Notice, Refused, Released, ReleasedStream};
@@ -120,7 +121,7 @@ struct Frames {
 #[derive(Debug, Clone, Default)]
 struct ChoiceState {
     begun: bool,
-    chars: usize,
+    offsets: Offsets,
     ended: Option<FinishReason>,
 }
 
@@ -180,10 +181,8 @@ impl Frames {
         }
         self.begin(index, events);
         let Some(state) = self.choices.get_mut(index as usize) else { return };
-        let chars_before = state.chars;
-        state.chars += text.chars().count();
-        let piece = Piece { text, tokens, chars_before };
-        event(self.envelope.chunk(index, ChunkOf::Piece(piece), None), events);
+        let piece = ChunkOf::Piece(Piece { text, tokens }, &mut state.offsets);
+        event(self.envelope.chunk(index, piece, None), events);
     }
 
     /// How every choice ended, the token counts if wanted, and the end mark.
@@ -202,8 +201,8 @@ impl Frames {
             let portcullis = (index == last).then(|| decided.extension.clone());
             event(self.envelope.chunk(index, ChunkOf::End(reason), portcullis), events);
         }
-        if self.envelope.form.usage_wanted {
-            let usage = usage.unwrap_or_default();
+        // Counts that nobody knows are left out: zeros would read as a measurement.
+        if let Some(usage) = usage.filter(|_| self.envelope.form.usage_wanted) {
             event(self.envelope.usage_chunk(usage), events);
         }
         event(Some(DONE.to_owned()), events);
@@ -234,7 +233,7 @@ mod tests {
     use crate::api::fixtures::{events, released, sealed, text};
     use crate::domain::{Alternative, Endpoint};
     use crate::inference::{InferenceError, InferenceErrorKind};
-    use crate::pipeline::FailedWhy;
+    use crate::pipeline::{FailedWhy, Sealed};
 
     fn form(endpoint: Endpoint, choices: u32) -> Form {
         Form { endpoint, choices, usage_wanted: false, logprobs: false, stripped: Vec::new() }
@@ -308,6 +307,24 @@ mod tests {
         assert_eq!(told, [false, false, false, false, false, false, true, false]);
         assert_eq!(events[6]["portcullis"]["outcome"], "policy_block");
         assert!(events[6]["portcullis"]["audit"]["hash"].as_str().unwrap().starts_with("sha256:"));
+    }
+
+    #[actix_web::test]
+    async fn counts_that_are_not_known_are_not_made_up() {
+        for endpoint in [Endpoint::ChatCompletions, Endpoint::Completions] {
+            let uncounted = async || {
+                let sealed = Sealed { usage: None, ..sealed(Outcome::PolicyBlock).await };
+                vec![text(0, "Hel"), Released::Sealed(Box::new(sealed))]
+            };
+            let wanted = Form { usage_wanted: true, ..form(endpoint, 1) };
+            let stream = streamed(uncounted().await, wanted.clone()).await;
+            let mut events = events(&stream);
+            assert_eq!(events.pop().unwrap(), "[DONE]");
+            assert!(events.iter().all(|event| event["usage"] == Value::Null));
+            assert_eq!(events.last().unwrap()["choices"][0]["finish_reason"], "content_filter");
+            let whole = collected(uncounted().await, wanted).await;
+            assert!(whole.get("usage").is_none(), "{whole}");
+        }
     }
 
     #[actix_web::test]
@@ -433,6 +450,33 @@ mod tests {
         let stream = streamed(events().await, with_logprobs(Endpoint::Completions)).await;
         let event = &super::tests::events(&stream)[1];
         assert_eq!(event["choices"][0]["logprobs"]["text_offset"], json!([8, 10]));
+    }
+
+    #[actix_web::test]
+    async fn a_token_whose_text_went_out_in_parts_has_its_own_offset() {
+        let token = |text: &str| TokenLogprob {
+            token: Alternative { text: text.into(), bytes: text.into(), logprob: -1.0 },
+            top: Vec::new(),
+        };
+        let piece =
+            |text: &str, logprobs| Released::Text { choice: 0, text: text.into(), logprobs };
+        let events = async || {
+            vec![
+                piece("né", vec![token("né")]),
+                piece(" Hel", Vec::new()),
+                piece("lo", vec![token(" Hello")]),
+                piece(" you", vec![token(" you")]),
+                Released::Sealed(Box::new(sealed(Outcome::Completed).await)),
+            ]
+        };
+        let form = Form { logprobs: true, ..form(Endpoint::Completions, 1) };
+        let whole = collected(events().await, form.clone()).await;
+        assert_eq!(whole["choices"][0]["logprobs"]["text_offset"], json!([0, 2, 8]));
+        let stream = super::tests::events(&streamed(events().await, form).await);
+        let offsets = stream
+            .iter()
+            .filter_map(|event| event["choices"][0]["logprobs"]["text_offset"].as_array().cloned());
+        assert_eq!(offsets.flatten().collect::<Vec<_>>(), [0, 2, 8]);
     }
 
     #[actix_web::test]

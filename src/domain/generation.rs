@@ -13,10 +13,15 @@ pub struct GenerationRequest {
     pub choices: u32,
     /// Most tokens per choice; `None` means up to the back end's own limit.
     pub tokens_max: Option<u32>,
-    /// Texts that end a choice; not part of the answer. At most 4.
+    /// Texts that end a choice; not part of the answer. At most [`Self::STOPS_MAX`].
     pub stop: Vec<String>,
     /// `Some(k)`: report each token's log-probability and its k best alternatives.
     pub logprobs: Option<u8>,
+}
+
+impl GenerationRequest {
+    /// Texts that may end a choice; OpenAI's own bound.
+    pub const STOPS_MAX: usize = 4;
 }
 
 /// How the next token is drawn.

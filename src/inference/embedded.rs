@@ -22,16 +22,14 @@ use tokio::sync::mpsc;
 use self::queue::{NoPlace, Queue};
 use self::request::{Job, stopping};
 use super::{
-    Backend, InferenceError, InferenceErrorKind, Load, ModelInfo, StartError, TokenStream,
-    now_unix_seconds,
+    Backend, InferenceError, InferenceErrorKind, Load, ModelInfo, StartError, TOKENS_DEFAULT_MAX,
+    TokenStream, now_unix_seconds,
 };
 use crate::domain::{GenerationRequest, Permitted, Prompt};
 use crate::model::{Model, ModelError, RenderedPrompt};
 
 /// Events that a slow reader may leave unread; then its request waits.
 const EVENTS_MAX: usize = 32;
-/// Stop texts of one request, as OpenAI has it.
-const STOPS_MAX: usize = 4;
 /// Of a context kept free for the answer at least; older turns make way.
 const ANSWER_SHARE: usize = 4;
 
@@ -57,7 +55,7 @@ impl Default for EmbeddedConfig {
             slots: 4,
             queue_requests_max: 64,
             context_tokens: None,
-            tokens_default_max: 512,
+            tokens_default_max: TOKENS_DEFAULT_MAX,
             threads: None,
         }
     }
@@ -165,8 +163,9 @@ impl Backend for Embedded {
         if request.choices == 0 || request.choices as usize > slots {
             return Err(unsupported("n", format!("`n` must be from 1 to {slots} for this model")));
         }
-        if request.stop.len() > STOPS_MAX || request.stop.iter().any(String::is_empty) {
-            let message = format!("`stop` takes up to {STOPS_MAX} texts, none of them empty");
+        let stops_max = GenerationRequest::STOPS_MAX;
+        if request.stop.len() > stops_max || request.stop.iter().any(String::is_empty) {
+            let message = format!("`stop` takes up to {stops_max} texts, none of them empty");
             return Err(unsupported("stop", message));
         }
         let vocabulary = self.model.card().vocabulary;
@@ -184,6 +183,10 @@ impl Backend for Embedded {
         let alive = self.thread.as_ref().is_some_and(|thread| !thread.is_finished());
         let ready = if alive { Ok(()) } else { Err(thread_gone()) };
         futures::future::ready(ready).boxed()
+    }
+
+    fn tokens_default_max(&self) -> u32 {
+        self.tokens_default_max.min(u32::try_from(self.context_tokens).unwrap_or(u32::MAX))
     }
 
     fn load(&self) -> Load {
@@ -255,7 +258,10 @@ fn no_place(no_place: NoPlace) -> InferenceError {
 fn not_rendered(error: ModelError) -> InferenceError {
     match error.too_long() {
         Some((tokens, tokens_max)) => InferenceError::new(
-            InferenceErrorKind::PromptTooLong { tokens, tokens_max },
+            InferenceErrorKind::PromptTooLong {
+                tokens: Some(tokens),
+                tokens_max: Some(tokens_max),
+            },
             error.to_string(),
         ),
         None => InferenceError::new(

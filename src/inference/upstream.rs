@@ -32,8 +32,8 @@ use self::open::Opener;
 use self::pool::Pool;
 use self::pump::{Limits, Pump};
 use super::{
-    Backend, InferenceError, InferenceErrorKind, Load, ModelInfo, StartError, TokenStream,
-    now_unix_seconds,
+    Backend, InferenceError, InferenceErrorKind, Load, ModelInfo, StartError, TOKENS_DEFAULT_MAX,
+    TokenStream, now_unix_seconds,
 };
 use crate::domain::{GenerationRequest, Permitted, Prompt, Role};
 
@@ -62,6 +62,9 @@ pub struct UpstreamConfig {
     pub model: Option<String>,
     /// Sent as a bearer token.
     pub api_key: Option<SecretString>,
+    /// Sent as `max_tokens`, per choice, for requests that set no limit: the server's own default
+    /// may be its whole context, and what is not bounded cannot be charged.
+    pub tokens_default_max: u32,
     pub connect_timeout_ms: u64,
     /// Until the first text of an answer; the prompt is computed meanwhile.
     pub first_token_timeout_ms: u64,
@@ -83,6 +86,7 @@ impl UpstreamConfig {
             urls,
             model: None,
             api_key: None,
+            tokens_default_max: TOKENS_DEFAULT_MAX,
             connect_timeout_ms: 5_000,
             first_token_timeout_ms: 120_000,
             idle_timeout_ms: 60_000,
@@ -101,6 +105,7 @@ pub struct Upstream {
     info: ModelInfo,
     /// The name sent to the servers.
     model: String,
+    tokens_default_max: u32,
     opener: Opener,
     limits: Limits,
     /// When `/models` was last asked for, and whether a server answered.
@@ -142,6 +147,7 @@ impl Upstream {
         Ok(Self {
             info,
             model: config.model.unwrap_or_else(|| name.to_string()),
+            tokens_default_max: config.tokens_default_max,
             opener: Opener { client, pool, authorization, retries_max: config.retries_max },
             limits,
             ready: Mutex::new(None),
@@ -149,8 +155,9 @@ impl Upstream {
         })
     }
 
-    async fn begin(&self, request: GenerationRequest) -> Result<TokenStream, InferenceError> {
+    async fn begin(&self, mut request: GenerationRequest) -> Result<TokenStream, InferenceError> {
         self.check(&request)?;
+        request.tokens_max.get_or_insert(self.tokens_default_max);
         let begun = tokio::time::Instant::now();
         let first_token_by = begun + self.limits.first_token.min(self.limits.total);
         let body = request::body(&self.model, &request).map_err(|error| {
@@ -221,6 +228,10 @@ impl Backend for Upstream {
             if serving { Ok(()) } else { Err(failure::unreachable_server()) }
         }
         .boxed()
+    }
+
+    fn tokens_default_max(&self) -> u32 {
+        self.tokens_default_max
     }
 
     fn load(&self) -> Load {

@@ -260,9 +260,9 @@ impl<'p> Exchange<'p> {
 pub(super) const fn outcome_of(error: &InferenceError) -> Outcome {
     match error.kind {
         InferenceErrorKind::Overloaded { .. } => Outcome::Overloaded,
-        InferenceErrorKind::PromptTooLong { .. } | InferenceErrorKind::Unsupported { .. } => {
-            Outcome::InvalidRequest
-        }
+        InferenceErrorKind::PromptTooLong { .. }
+        | InferenceErrorKind::Unsupported { .. }
+        | InferenceErrorKind::InvalidRequest { .. } => Outcome::InvalidRequest,
         InferenceErrorKind::UnsupportedPayload => Outcome::UnsupportedPayload,
         InferenceErrorKind::Unavailable
         | InferenceErrorKind::Timeout

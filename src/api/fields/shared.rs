@@ -2,6 +2,7 @@
 //! their values. Pure data.
 
 use super::{Constant, Field, Range, Shape};
+use crate::domain::GenerationRequest;
 
 /// Bound of the `n` field; the configuration may set a lower one.
 pub(super) const CHOICES_MAX: i64 = 128;
@@ -9,8 +10,6 @@ pub(super) const CHOICES_MAX: i64 = 128;
 pub(super) const TOKENS_MAX: i64 = 10_000_000;
 /// Bound of the list of messages; the configuration may set a lower one.
 pub(super) const MESSAGES_MAX: usize = 1_000_000;
-/// Texts that may end a choice (OpenAI's own bound).
-pub(super) const STOPS_MAX: usize = 4;
 
 /// Bytes of one stop text.
 const STOP_BYTES_MAX: usize = 256;
@@ -31,8 +30,10 @@ pub(super) const IDENTIFIER: Shape = Shape::Text { bytes_max: IDENTIFIER_BYTES_M
 pub(super) const OPAQUE: Shape = Shape::Opaque { entries_max: OPAQUE_ENTRIES_MAX };
 
 const STOP_TEXT: Shape = Shape::Text { bytes_max: STOP_BYTES_MAX, empty: false };
-const STOPS: Shape =
-    Shape::Either(&[STOP_TEXT, Shape::List { of: &STOP_TEXT, items_min: 0, items_max: STOPS_MAX }]);
+const STOPS: Shape = Shape::Either(&[
+    STOP_TEXT,
+    Shape::List { of: &STOP_TEXT, items_min: 0, items_max: GenerationRequest::STOPS_MAX },
+]);
 const PENALTY: Shape = Shape::Number(Range { min: -2.0, max: 2.0, open: false });
 const STREAM_OPTIONS: &[Field] = &[
     Field::constrained("include_usage", Shape::Boolean, "adds a last chunk with the token counts"),

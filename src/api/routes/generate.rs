@@ -15,8 +15,6 @@ use crate::api::{ApiConfig, Edge, answer, body, sse};
 use crate::domain::{Caller, Endpoint};
 use crate::pipeline::{Answer, Call};
 
-/// Tokens that an answer without a limit is taken to cost.
-const TOKENS_ASSUMED: u32 = 256;
 /// Bytes of text per token, roughly.
 const BYTES_PER_TOKEN: usize = 4;
 
@@ -88,7 +86,7 @@ fn admit(
         stripped_fields: parsed.stripped,
         request: parsed.request,
     };
-    let answer = call.request.tokens_max.unwrap_or(TOKENS_ASSUMED);
+    let answer = call.request.tokens_max.unwrap_or_else(|| call.backend.tokens_default_max());
     let cost = prompt_tokens(wire::text_bytes(&call.request))
         .saturating_add(answer.saturating_mul(call.request.choices));
     Ok(edge.gate.admit(caller, cost, call)?)

@@ -1,12 +1,15 @@
 //! The routes over real parts: who may call what, and what bad requests get.
 
+use std::num::NonZeroU32;
+
 use actix_web::test::TestRequest;
 use secrecy::ExposeSecret as _;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::api::fixtures::{Fixture, chat, events, post, script};
 use crate::api::{AdminListener, ApiConfig, UnknownFields};
 use crate::domain::{CallerRole, Limits};
+use crate::inference::TOKENS_DEFAULT_MAX;
 
 const CHAT: &str = "/v1/chat/completions";
 
@@ -160,6 +163,22 @@ async fn with_keys_only_they_count() {
     ] {
         assert_eq!(gateway.send_from(peer, request).await.status, status);
     }
+}
+
+#[actix_web::test]
+async fn a_request_without_a_limit_is_charged_what_the_model_may_generate() {
+    let gateway = Fixture::saying(&["Hello."]);
+    let limits =
+        Limits { tokens_per_minute: NonZeroU32::new(TOKENS_DEFAULT_MAX), ..Limits::default() };
+    let key = gateway.keys.create("app", CallerRole::User, None, limits).unwrap();
+    let key = format!("Bearer {}", key.expose_secret());
+    let with = |request: &Value| post(CHAT, request).insert_header(("authorization", key.as_str()));
+    let mut request = chat("hi");
+    let reply = gateway.send(with(&request)).await;
+    assert_eq!((reply.status, reply.code().as_str()), (429, "request_above_rate_limit"));
+    // With the prompt's own tokens it fits exactly.
+    request["max_tokens"] = json!(TOKENS_DEFAULT_MAX - 1);
+    assert_eq!(gateway.send(with(&request)).await.status, 200);
 }
 
 #[actix_web::test]

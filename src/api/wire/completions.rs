@@ -14,6 +14,7 @@ use crate::api::ApiConfig;
 use crate::api::fields::{self, Checker};
 use crate::api::invalid::{Invalid, code};
 use crate::api::json;
+use crate::api::offsets::Offsets;
 use crate::domain::{Endpoint, Prompt, TokenLogprob};
 
 /// Tokens of an answer when the request names no limit; OpenAI's default.
@@ -87,11 +88,11 @@ pub(crate) struct CompletionLogprobs {
 }
 
 impl CompletionLogprobs {
-    /// Adds the tokens of a piece before which the answer had `chars_before` characters.
-    pub(crate) fn append(&mut self, tokens: Vec<TokenLogprob>, mut chars_before: usize) {
+    /// Adds the tokens of the piece `text`; `offsets` has seen the pieces before it.
+    pub(crate) fn append(&mut self, text: &str, tokens: Vec<TokenLogprob>, offsets: &mut Offsets) {
+        offsets.take(text);
         for TokenLogprob { token, top } in tokens {
-            self.text_offset.push(chars_before);
-            chars_before += token.text.chars().count();
+            self.text_offset.push(offsets.place(&token.bytes));
             self.token_logprobs.push(finite(token.logprob));
             let top = top.into_iter().map(|other| (other.text, finite(other.logprob)));
             self.top_logprobs.push(top.collect());

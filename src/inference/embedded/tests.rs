@@ -163,6 +163,17 @@ async fn reported_tokens_make_up_the_text_of_their_piece() {
 }
 
 #[tokio::test]
+async fn a_request_without_a_limit_gets_the_default_that_is_told() {
+    let backend = embedded(|config| config.tokens_default_max = 7);
+    let unlimited = GenerationRequest { tokens_max: None, ..request("Hello", 1) };
+    let events = run(&backend, unlimited).await;
+    let Some(GenerationEvent::Usage(usage)) = events.last() else { panic!("{events:?}") };
+    assert_eq!((usage.completion_tokens, backend.tokens_default_max()), (7, 7));
+    let short = embedded(|config| config.context_tokens = Some(32));
+    assert_eq!(short.tokens_default_max(), 32, "more does not fit");
+}
+
+#[tokio::test]
 async fn the_context_ends_an_answer() {
     let embedded = embedded(|config| config.context_tokens = Some(32));
     let events = run(&embedded, request("Hello", 500)).await;
@@ -171,7 +182,7 @@ async fn the_context_ends_an_answer() {
     let long = "Hello there. ".repeat(12);
     let error = embedded.enqueue(request(&long, 5)).await.unwrap_err();
     let InferenceErrorKind::PromptTooLong { tokens, .. } = error.kind else { panic!("{error:?}") };
-    assert!(tokens > 32);
+    assert!(tokens.unwrap() > 32);
     assert_eq!(embedded.load(), Load::default(), "its place is free again");
 }
 
@@ -267,6 +278,7 @@ async fn shutdown_ends_what_runs_and_what_waits() {
 async fn what_cannot_be_honoured_is_refused_by_name() {
     let embedded = embedded(|_| {});
     let plain = || request("Hello", 4);
+    let too_many = vec![".".to_owned(); GenerationRequest::STOPS_MAX + 1];
     let vocabulary = embedded.model.card().vocabulary as u32;
     let mut biased = plain();
     biased.sampling.logit_bias = vec![(vocabulary, 1.0)];
@@ -274,6 +286,7 @@ async fn what_cannot_be_honoured_is_refused_by_name() {
         (GenerationRequest { choices: 3, ..plain() }, "n"),
         (GenerationRequest { choices: 0, ..plain() }, "n"),
         (GenerationRequest { stop: vec![String::new()], ..plain() }, "stop"),
+        (GenerationRequest { stop: too_many, ..plain() }, "stop"),
         (GenerationRequest { tokens_max: Some(0), ..plain() }, "max_tokens"),
         (biased, "logit_bias"),
     ] {

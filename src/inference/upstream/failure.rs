@@ -8,6 +8,7 @@ use std::time::Duration;
 use reqwest::header::{HeaderMap, RETRY_AFTER};
 use reqwest::{Response, StatusCode};
 use serde::Deserialize;
+use serde_json::Value;
 
 use super::reader::read_bounded;
 use crate::inference::{InferenceError, InferenceErrorKind};
@@ -15,6 +16,13 @@ use crate::inference::{InferenceError, InferenceErrorKind};
 const ERROR_BODY_BYTES_MAX: usize = 64 << 10;
 const ERROR_BODY_WAIT_MS_MAX: u64 = 2_000;
 const IDENTIFIER_CHARS_MAX: usize = 64;
+/// What servers call a prompt that is longer than their context: OpenAI's code, llama.cpp's type.
+const TOO_LONG_CODES: [&str; 2] = ["context_length_exceeded", "exceed_context_size_error"];
+/// OpenAI's type of a request that is itself at fault.
+const REFUSED_TYPE: &str = "invalid_request_error";
+/// Errors inside a stream may have no status of their own.
+const REFUSED_STATUS: u16 = 400;
+const REPORTED_STATUS: u16 = 502;
 const RETRY_AFTER_DEFAULT: Duration = Duration::from_secs(1);
 const RETRY_AFTER_MAX: Duration = Duration::from_secs(3_600);
 
@@ -29,6 +37,11 @@ pub(super) struct Failure {
 }
 
 impl Failure {
+    /// Says nothing about the server's health: a caller, or a reader, can bring it about at will.
+    pub(super) const fn blameless(error: InferenceError) -> Self {
+        Self { error, retry_elsewhere: false, server_fault: false }
+    }
+
     pub(super) const fn fault(error: InferenceError) -> Self {
         Self { error, retry_elsewhere: false, server_fault: true }
     }
@@ -69,19 +82,46 @@ fn status_error(status: StatusCode, retry_after: Duration, said: Option<&str>) -
         300..=399 => "the model server answered with a redirect, which is not followed",
         401 | 403 => "the model server does not accept the gateway's credentials",
         404 => "the model server does not know this model or endpoint",
-        400..=499 if said == Some("context_length_exceeded") => {
-            "the model server refused the request: prompt and answer exceed its context"
-        }
-        400..=499 => "the model server refused the request",
+        code @ 400..=499 => return client_error(code, said),
         _ => "the model server failed",
     };
     InferenceError::new(upstream, message)
 }
 
-/// An error that a server reports in the middle of an answer.
-pub(super) fn reported(status: u16) -> InferenceError {
-    let kind = InferenceErrorKind::Upstream { status };
-    InferenceError::new(kind, "the model server failed while it answered")
+/// A refusal. Some are about this request, the others may be about the gateway.
+fn client_error(status: u16, said: Option<&str>) -> InferenceError {
+    if said.is_some_and(|code| TOO_LONG_CODES.contains(&code)) {
+        let kind = InferenceErrorKind::PromptTooLong { tokens: None, tokens_max: None };
+        return InferenceError::new(
+            kind,
+            "prompt and answer are longer than the context of the model's server",
+        );
+    }
+    let kind = match status {
+        400 | 413 | 422 => InferenceErrorKind::InvalidRequest { status },
+        _ => InferenceErrorKind::Upstream { status },
+    };
+    InferenceError::new(kind, "the model server refused the request")
+}
+
+/// The `error` that a server reports in the middle of an answer.
+pub(super) fn reported(error: &Value) -> Failure {
+    let status = error.get("code").and_then(Value::as_u64);
+    let status =
+        status.and_then(|code| u16::try_from(code).ok()).filter(|code| (400..=599).contains(code));
+    let said = identifier(error);
+    let refused = said.is_some_and(|code| code == REFUSED_TYPE || TOO_LONG_CODES.contains(&code));
+    let failed = |status| {
+        let kind = InferenceErrorKind::Upstream { status };
+        InferenceError::new(kind, "the model server failed while it answered")
+    };
+    match status {
+        Some(status @ 500..) => Failure::fault(failed(status)),
+        Some(status) => Failure::blameless(client_error(status, said)),
+        None if refused => Failure::blameless(client_error(REFUSED_STATUS, said)),
+        // Whose fault it is was not said; some servers report refused requests like this.
+        None => Failure::blameless(failed(REPORTED_STATUS)),
+    }
 }
 
 pub(super) fn cut_short() -> InferenceError {
@@ -117,13 +157,7 @@ fn retry_after(headers: &HeaderMap) -> Duration {
 
 #[derive(Deserialize)]
 struct ErrorBody {
-    error: ErrorFields,
-}
-
-#[derive(Deserialize)]
-struct ErrorFields {
-    code: Option<serde_json::Value>,
-    r#type: Option<String>,
+    error: Value,
 }
 
 async fn error_code(response: Response) -> Option<String> {
@@ -131,8 +165,13 @@ async fn error_code(response: Response) -> Option<String> {
     let read = tokio::time::timeout(wait, read_bounded(response, ERROR_BODY_BYTES_MAX));
     let body = read.await.ok()?.ok()?;
     let ErrorBody { error } = serde_json::from_slice(&body).ok()?;
-    let code = error.code.as_ref().and_then(serde_json::Value::as_str).map(str::to_owned);
-    code.into_iter().chain(error.r#type).find(|code| is_identifier(code))
+    identifier(&error).map(str::to_owned)
+}
+
+/// An error's code, or else its type.
+fn identifier(error: &Value) -> Option<&str> {
+    let fields = ["code", "type"].into_iter().filter_map(|field| error.get(field)?.as_str());
+    fields.into_iter().find(|code| is_identifier(code))
 }
 
 /// Text of a prompt does not look like this.
@@ -143,6 +182,8 @@ fn is_identifier(code: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[test]
@@ -151,12 +192,37 @@ mod tests {
             let status = StatusCode::from_u16(status).unwrap();
             status_error(status, RETRY_AFTER_DEFAULT, None).kind
         };
-        assert_eq!(kind(400), InferenceErrorKind::Upstream { status: 400 });
+        for status in [400, 413, 422] {
+            assert_eq!(kind(status), InferenceErrorKind::InvalidRequest { status });
+        }
+        assert_eq!(kind(401), InferenceErrorKind::Upstream { status: 401 });
+        assert_eq!(kind(404), InferenceErrorKind::Upstream { status: 404 });
         assert_eq!(kind(503), InferenceErrorKind::Upstream { status: 503 });
         assert_eq!(kind(307), InferenceErrorKind::Upstream { status: 307 });
         assert_eq!(kind(204), InferenceErrorKind::UnsupportedPayload);
         let overloaded = InferenceErrorKind::Overloaded { retry_after: RETRY_AFTER_DEFAULT };
         assert_eq!(kind(429), overloaded);
+    }
+
+    #[test]
+    fn only_what_no_caller_can_bring_about_is_blamed() {
+        use InferenceErrorKind as Kind;
+        let too_long = Kind::PromptTooLong { tokens: None, tokens_max: None };
+        for (error, kind, blamed) in [
+            (json!({"message": "secret", "code": 500}), Kind::Upstream { status: 500 }, true),
+            (json!({"code": 503, "type": "x"}), Kind::Upstream { status: 503 }, true),
+            (json!({"code": 400}), Kind::InvalidRequest { status: 400 }, false),
+            (json!({"code": 429}), Kind::Upstream { status: 429 }, false),
+            (json!({"code": 400, "type": "exceed_context_size_error"}), too_long, false),
+            (json!({"code": "context_length_exceeded", "type": REFUSED_TYPE}), too_long, false),
+            (json!({"type": REFUSED_TYPE}), Kind::InvalidRequest { status: 400 }, false),
+            (json!({"message": "secret"}), Kind::Upstream { status: 502 }, false),
+            (json!("secret"), Kind::Upstream { status: 502 }, false),
+        ] {
+            let failure = reported(&error);
+            assert_eq!((failure.error.kind, failure.server_fault), (kind, blamed), "{error}");
+            assert!(!format!("{failure:?}").contains("secret"));
+        }
     }
 
     #[test]

@@ -19,7 +19,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::failure::{Failure, timeout, unreachable_server, unsupported};
 use super::pool::{Lease, Pool, Target};
-use crate::inference::InferenceError;
+use crate::inference::{InferenceError, InferenceErrorKind};
 
 const RETRY_DELAY_MS_MIN: u64 = 20;
 const RETRY_DELAY_MS_MAX: u64 = 500;
@@ -58,6 +58,7 @@ impl Opener {
     ) -> Result<Opened, InferenceError> {
         let candidates = Mutex::new(self.pool.ranked().into_iter());
         let lock = || candidates.lock().unwrap_or_else(PoisonError::into_inner);
+        let failed = Mutex::new(None);
         let attempt = || async {
             let mut last = None;
             // A server whose breaker is open is passed over; that is not an attempt.
@@ -67,12 +68,16 @@ impl Opener {
                 match self.ask(&target, path, body.clone(), by).await {
                     Ok(opened) => return Ok(opened),
                     Err(Broken::Rejected) => last = Some(target),
-                    Err(Broken::Inner(failure)) => return Err(failure),
+                    Err(Broken::Inner(failure)) => {
+                        let retry_elsewhere = failure.retry_elsewhere;
+                        keep(failure, &failed);
+                        return Err(retry_elsewhere);
+                    }
                 }
             }
             let server = last.as_deref().map(Target::authority);
             tracing::warn!(server, "no model server is left to ask");
-            Err(Failure { server_fault: false, ..Failure::fault(unreachable_server()) })
+            Err(false)
         };
         let backoff = ExponentialBuilder::default()
             .with_min_delay(Duration::from_millis(RETRY_DELAY_MS_MIN))
@@ -81,9 +86,12 @@ impl Opener {
             .with_jitter();
         let opened = attempt
             .retry(backoff)
-            .when(|failure: &Failure| failure.retry_elsewhere && lock().len() > 0)
+            .when(|retry_elsewhere: &bool| *retry_elsewhere && lock().len() > 0)
             .await;
-        opened.map_err(|failure| failure.error)
+        opened.map_err(|_| {
+            let failed = failed.into_inner().unwrap_or_else(PoisonError::into_inner);
+            failed.map_or_else(unreachable_server, |failure| failure.error)
+        })
     }
 
     pub(super) fn get(&self, target: &Target, path: &[&str]) -> RequestBuilder {
@@ -126,6 +134,16 @@ impl Opener {
         ];
         headers.extend(self.authorization.clone().map(|value| (AUTHORIZATION, value)));
         headers.into_iter().collect()
+    }
+}
+
+/// Remembers what the caller is told if no server begins: the last failure, but a busy server,
+/// which says when to come back, rather than one that is away.
+fn keep(failure: Failure, kept: &Mutex<Option<Failure>>) {
+    let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
+    let busy = |kept: &Failure| matches!(kept.error.kind, InferenceErrorKind::Overloaded { .. });
+    if !(failure.server_fault && kept.as_ref().is_some_and(busy)) {
+        *kept = Some(failure);
     }
 }
 

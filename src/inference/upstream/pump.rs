@@ -10,7 +10,7 @@ use tokio::sync::mpsc::{self, OwnedPermit};
 use tokio::time::{Instant, timeout_at};
 
 use super::answer::Answer;
-use super::failure::timeout;
+use super::failure::{Failure, timeout};
 use super::open::{Form, Opened};
 use super::pool::Lease;
 use super::reader::{EventReader, not_read, read_bounded};
@@ -47,12 +47,21 @@ pub(super) struct Pump {
 /// Why the pump stopped before the end.
 enum Stop {
     Abandoned,
-    Failed(InferenceError),
+    Failed(Failure),
 }
 
+impl From<Failure> for Stop {
+    fn from(failure: Failure) -> Self {
+        Self::Failed(failure)
+    }
+}
+
+/// What reading and putting together an answer can end with: a body that breaks off is the
+/// server's fault.
 impl From<InferenceError> for Stop {
     fn from(error: InferenceError) -> Self {
-        Self::Failed(error)
+        let server_fault = matches!(error.kind, InferenceErrorKind::Upstream { .. });
+        Self::Failed(Failure { server_fault, ..Failure::blameless(error) })
     }
 }
 
@@ -85,8 +94,8 @@ impl Pump {
                 flow.whole(body).await
             }
         };
-        if let Err(Stop::Failed(error)) = flowed {
-            fail(error, &lease, last_word).await;
+        if let Err(Stop::Failed(failure)) = flowed {
+            fail(failure, &lease, last_word).await;
         }
     }
 }
@@ -138,7 +147,7 @@ impl Flow {
         body: impl Future<Output = Result<Vec<u8>, super::reader::ReadError>>,
     ) -> Result<(), Stop> {
         self.started().await?;
-        let body = self.within(self.by, "answer", body).await?.map_err(not_read)?;
+        let body = self.within(self.by, "whole answer", body).await?.map_err(not_read)?;
         let events = self.answer.take(reply::parse(&body)?)?;
         self.send_all(events).await?;
         let usage = self.answer.end()?;
@@ -154,20 +163,26 @@ impl Flow {
         .await
     }
 
-    /// Waits for `work`, but not past a deadline nor for nobody.
+    /// Waits for `work`, but not past a deadline nor for nobody. A phase that takes too long is
+    /// the server's fault; a whole answer may do so because its reader, or its length, does.
     async fn within<T>(
         &self,
         by: Instant,
         phase: &str,
         work: impl Future<Output = T>,
     ) -> Result<T, Stop> {
-        let (by, phase) = if by < self.by { (by, phase) } else { (self.by, "whole answer") };
+        let late = if by <= self.by {
+            Failure::fault(timeout(phase))
+        } else {
+            Failure::blameless(timeout("whole answer"))
+        };
+        let by = by.min(self.by);
         let gone = std::pin::pin!(self.events.closed());
         let work = std::pin::pin!(timeout_at(by, work));
         match select(gone, work).await {
             Either::Left(_) => Err(Stop::Abandoned),
             Either::Right((Ok(done), _)) => Ok(done),
-            Either::Right((Err(_), _)) => Err(timeout(phase).into()),
+            Either::Right((Err(_), _)) => Err(late.into()),
         }
     }
 
@@ -177,7 +192,8 @@ impl Flow {
     ) -> Result<(), Stop> {
         for event in events {
             let sent = timeout_at(self.by, self.events.send(Ok(event))).await;
-            sent.map_err(|_| timeout("whole answer"))?.map_err(|_| Stop::Abandoned)?;
+            sent.map_err(|_| Failure::blameless(timeout("whole answer")))?
+                .map_err(|_| Stop::Abandoned)?;
         }
         Ok(())
     }
@@ -185,14 +201,12 @@ impl Flow {
 
 /// Tells the reader, and the breaker where the server is to blame.
 async fn fail(
-    error: InferenceError,
+    Failure { error, server_fault, .. }: Failure,
     lease: &Lease,
     last_word: OwnedPermit<Result<GenerationEvent, InferenceError>>,
 ) {
-    tracing::warn!(kind = ?error.kind, "an answer of the model server failed");
-    let blamed =
-        matches!(error.kind, InferenceErrorKind::Upstream { .. } | InferenceErrorKind::Timeout);
-    if blamed {
+    tracing::warn!(kind = ?error.kind, server_fault, "an answer of the model server failed");
+    if server_fault {
         lease.failed_later().await;
     }
     last_word.send(Err(error));

@@ -9,12 +9,9 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::failure::{reported, unsupported};
+use super::failure::{Failure, reported, unsupported};
 use crate::domain::{Alternative, FinishReason, TokenLogprob, Usage};
 use crate::inference::InferenceError;
-
-/// An error inside a stream has no status of its own.
-const REPORTED_STATUS: u16 = 502;
 
 /// One event, or one whole answer.
 #[derive(Debug, Default, PartialEq)]
@@ -33,28 +30,30 @@ pub(super) struct Piece {
 }
 
 /// Reads one event's data, or the body of an answer that is not a stream.
-pub(super) fn parse(json: &[u8]) -> Result<Reply, InferenceError> {
+pub(super) fn parse(json: &[u8]) -> Result<Reply, Failure> {
     let wire: WireReply = serde_json::from_slice(json).map_err(|source| {
         // Messages of serde_json name types, and may quote values: not for callers.
         tracing::debug!(line = source.line(), column = source.column(), "unreadable reply");
-        unsupported("the model server's answer has a form that is not supported")
+        no_answer("the model server's answer has a form that is not supported")
     })?;
     if let Some(error) = &wire.error {
-        let status = error.get("code").and_then(Value::as_u64);
-        let status = status.and_then(|code| u16::try_from(code).ok());
-        return Err(reported(
-            status.filter(|code| (400..=599).contains(code)).unwrap_or(REPORTED_STATUS),
-        ));
+        return Err(reported(error));
     }
     if wire.choices.is_none() && wire.usage.is_none() {
-        return Err(unsupported("the model server's answer has no choices"));
+        return Err(no_answer("the model server's answer has no choices"));
     }
     let pieces = wire.choices.unwrap_or_default().into_iter().map(piece);
     let usage = wire.usage.map(|usage| Usage {
         prompt_tokens: usage.prompt_tokens,
         completion_tokens: usage.completion_tokens.unwrap_or(0),
     });
-    Ok(Reply { pieces: pieces.collect::<Result<_, _>>()?, usage })
+    let pieces = pieces.collect::<Result<_, _>>().map_err(Failure::blameless)?;
+    Ok(Reply { pieces, usage })
+}
+
+/// What a caller asks for can lead to it, so that it is not held against the server.
+fn no_answer(message: &str) -> Failure {
+    Failure::blameless(unsupported(message))
 }
 
 #[derive(Deserialize)]
@@ -220,7 +219,7 @@ mod tests {
     use crate::inference::InferenceErrorKind;
 
     fn parsed(value: Value) -> Result<Reply, InferenceErrorKind> {
-        parse(value.to_string().as_bytes()).map_err(|error| error.kind)
+        parse(value.to_string().as_bytes()).map_err(|failure| failure.error.kind)
     }
 
     fn delta(delta: Value) -> Result<Reply, InferenceErrorKind> {
@@ -271,7 +270,7 @@ mod tests {
         let error = parsed(json!({"error": {"message": "prompt text", "code": 500}}));
         assert_eq!(error, Err(InferenceErrorKind::Upstream { status: 500 }));
         let error = parsed(json!({"error": "out of memory", "error_type": "generation"}));
-        assert_eq!(error, Err(InferenceErrorKind::Upstream { status: REPORTED_STATUS }));
+        assert_eq!(error, Err(InferenceErrorKind::Upstream { status: 502 }));
         let usage = json!({"prompt_tokens": 3, "completion_tokens": 4, "total_tokens": 7});
         let reply = parsed(json!({"choices": [], "usage": usage, "error": null})).unwrap();
         assert_eq!(reply.usage, Some(Usage { prompt_tokens: 3, completion_tokens: 4 }));

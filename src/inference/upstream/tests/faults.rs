@@ -86,7 +86,7 @@ async fn a_servers_words_do_not_reach_the_caller() {
     let body = r#"{"error":{"message":"secret words of the prompt","code":"bad_request"}}"#;
     let server = Server::always(status("400 Bad Request", "", body)).await;
     let error = upstream(&[&server], |_| {}).begin(chat()).await.unwrap_err();
-    assert_eq!(error.kind, InferenceErrorKind::Upstream { status: 400 });
+    assert_eq!(error.kind, InferenceErrorKind::InvalidRequest { status: 400 });
     assert!(!format!("{error:?} {error}").contains("secret"));
 }
 
@@ -128,6 +128,74 @@ async fn answers_that_break_off_count_against_the_server() {
         unavailable |= outcome(&backend, chat()).await == UNAVAILABLE;
     }
     assert!(unavailable, "half of what is counted failed");
+}
+
+#[tokio::test]
+async fn a_prompt_above_the_servers_context_is_the_callers_to_shorten() {
+    let too_long = InferenceErrorKind::PromptTooLong { tokens: None, tokens_max: None };
+    for body in [
+        r#"{"error":{"message":"secret","code":"context_length_exceeded"}}"#,
+        r#"{"error":{"message":"secret","code":400,"type":"exceed_context_size_error"}}"#,
+    ] {
+        assert_eq!(outcome_of(status("400 Bad Request", "", body)).await, Err(too_long));
+        assert_eq!(outcome_of(stream(event(body))).await, Err(too_long));
+    }
+}
+
+/// A breaker that two failures open for the whole test.
+fn touchy(config: &mut UpstreamConfig) {
+    config.breaker = BreakerConfig { window_requests: 2, open_ms: 60_000, ..config.breaker };
+}
+
+#[tokio::test]
+async fn what_callers_bring_about_is_not_held_against_the_server() {
+    for error in [r#"{"code":400}"#, r#"{"code":422}"#, r#"{"message":"no code"}"#] {
+        let error = event(&format!(r#"{{"error":{error}}}"#));
+        let server = Server::always(stream([said(0, "a"), error].concat())).await;
+        let backend = upstream(&[&server], touchy);
+        for _ in 0..6 {
+            assert_ne!(outcome(&backend, chat()).await, UNAVAILABLE);
+        }
+        assert_eq!(server.times_asked(), 6);
+    }
+}
+
+#[tokio::test]
+async fn a_slow_reader_is_not_held_against_the_server() {
+    let server = Server::always(stream(said(0, "a").repeat(500))).await;
+    let backend = upstream(&[&server], |config| {
+        touchy(config);
+        config.total_timeout_ms_max = 100;
+    });
+    for _ in 0..6 {
+        let unread = backend.begin(chat()).await.unwrap();
+        while backend.load().running > 0 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        drop(unread);
+    }
+    assert_eq!(server.times_asked(), 6);
+}
+
+#[tokio::test]
+async fn a_busy_server_is_told_of_when_the_others_are_away() {
+    let busy = Server::always(status(
+        "429 Too Many Requests",
+        "retry-after: 9
+",
+        "",
+    ))
+    .await;
+    let dead = dead().await;
+    let backend = upstream(&[&busy], |config| {
+        touchy(config);
+        config.urls.push(dead);
+    });
+    let overloaded = InferenceErrorKind::Overloaded { retry_after: Duration::from_secs(9) };
+    // Each server is first in turn, while the other's breaker is closed and when it is open.
+    for _ in 0..8 {
+        assert_eq!(outcome(&backend, chat()).await, Err(overloaded));
+    }
 }
 
 #[tokio::test]

@@ -16,7 +16,9 @@ async fn a_stream_becomes_events_and_the_request_is_ours() {
     let backend = upstream(&[&server], |config| {
         config.model = Some("meta-llama/Llama-2-7b-chat-hf".into());
         config.api_key = Some("sk-upstream".into());
+        config.tokens_default_max = 99;
     });
+    assert_eq!(backend.tokens_default_max(), 99);
     expect_hello(&outcome(&backend, chat()).await);
     let asked = server.asked.lock().unwrap().remove(0);
     let (head, body) = asked.split_once("\r\n\r\n").unwrap();
@@ -37,6 +39,7 @@ async fn a_stream_becomes_events_and_the_request_is_ours() {
     assert!(head.contains("accept-encoding: identity"));
     assert!(head.contains("authorization: Bearer sk-upstream"));
     assert!(body.contains(r#""model":"meta-llama/Llama-2-7b-chat-hf""#));
+    assert!(body.contains(r#""max_tokens":99"#), "what is charged is what is asked for");
     assert!(!format!("{backend:?}").contains("sk-upstream"), "the key is not printed");
 }
 
