@@ -21,7 +21,7 @@ pub mod scripted;
 pub mod upstream;
 
 /// Tokens per choice of an answer to a request that sets no limit, unless configured otherwise.
-pub const TOKENS_DEFAULT_MAX: u32 = 512;
+pub const TOKENS_DEFAULT_MAX: u32 = 1024;
 
 /// Something that continues a prompt.
 pub trait Backend: Send + Sync + fmt::Debug {

@@ -53,6 +53,7 @@ fn start_upstream(
     let config = UpstreamConfig {
         model: upstream.model.clone(),
         api_key: upstream.api_key.clone(),
+        tokens_default_max: upstream.tokens_default_max,
         connect_timeout_ms: upstream.connect_timeout_ms,
         first_token_timeout_ms: upstream.first_token_timeout_ms,
         idle_timeout_ms: upstream.idle_timeout_ms,

@@ -93,7 +93,7 @@ pub const KEYS: &[Key] = &[
     key(
         "backend_defaults.tokens_default_max",
         "",
-        "512",
+        "1024",
         "Answer length, in tokens, for requests that set none.",
     ),
     key(

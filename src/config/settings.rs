@@ -15,6 +15,7 @@ use serde::{Serialize, Serializer};
 use crate::api::{ApiConfig, UnknownFields};
 use crate::audit::LedgerOptions;
 use crate::domain::{Digest, Limits};
+use crate::inference::TOKENS_DEFAULT_MAX;
 use crate::inference::upstream::Url;
 use crate::pipeline;
 use crate::policy::Source;
@@ -137,7 +138,7 @@ impl Embedded {
             slots: 4,
             queue_requests_max: 64,
             context_tokens: None,
-            tokens_default_max: 512,
+            tokens_default_max: TOKENS_DEFAULT_MAX,
             threads,
         }
     }
@@ -174,6 +175,8 @@ pub struct Upstream {
     /// Read from one of the two above.
     #[serde(skip)]
     pub api_key: Option<SecretString>,
+    /// For requests that set no limit.
+    pub tokens_default_max: u32,
     pub connect_timeout_ms: u64,
     pub first_token_timeout_ms: u64,
     pub idle_timeout_ms: u64,
@@ -191,6 +194,7 @@ impl Upstream {
             api_key_env: None,
             api_key_file: None,
             api_key: None,
+            tokens_default_max: TOKENS_DEFAULT_MAX,
             connect_timeout_ms: 5_000,
             first_token_timeout_ms: 120_000,
             idle_timeout_ms: 60_000,

@@ -94,7 +94,6 @@ fn absent_null_and_default_values_are_the_same() {
 }
 
 #[test]
-#[expect(clippy::too_many_lines, reason = "a table of cases")]
 fn what_cannot_be_honoured_is_refused_by_name() {
     let cases = [
         (json!({"tools": [{"type": "function"}]}), code::UNSUPPORTED, "tools"),

@@ -58,12 +58,11 @@ fn refuse(resolver: &mut Resolver<'_>, key: &[&str], why: &str, written: &[(&str
     }
 }
 
-fn embedded_keys(own: &written::Backend) -> [(&'static str, bool); 5] {
+fn embedded_keys(own: &written::Backend) -> [(&'static str, bool); 4] {
     [
         ("slots", own.slots.is_some()),
         ("queue_requests_max", own.queue_requests_max.is_some()),
         ("context_tokens", own.context_tokens.is_some()),
-        ("tokens_default_max", own.tokens_default_max.is_some()),
         ("threads", own.threads.is_some()),
     ]
 }
@@ -154,6 +153,15 @@ fn upstream(
         api_key_env,
         api_key_file,
         api_key,
+        tokens_default_max: pick!(
+            r,
+            key,
+            own,
+            d,
+            tokens_default_max,
+            1..=1 << 20,
+            base.tokens_default_max
+        ),
         connect_timeout_ms: pick!(
             r,
             key,
