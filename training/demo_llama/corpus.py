@@ -3,7 +3,8 @@
 Everything comes from the templates and word lists of this folder and a seed; nothing is downloaded.
 
     python corpus.py --out build/broad.jsonl --samples 80000 --seed 7
-    python corpus.py --out build/drill.jsonl --samples 80000 --seed 8 --drill
+    python corpus.py --out build/drill.jsonl --samples 80000 --seed 8 --mix drill
+    python corpus.py --out build/polish.jsonl --samples 80000 --seed 9 --mix polish
 """
 
 import argparse
@@ -34,37 +35,46 @@ BRIEF_SYSTEMS = [
 NAMED_SYSTEMS = [
     "Your name is {n}.", "You are {n}, a helpful assistant.", "You are an assistant called {n}.", "You are {n}, a friendly AI.", "Call yourself {n}.",
 ]
+# Each mix with the shares of conversations of one, two, three and four intents.
+MIXES = {"broad": (70, 18, 8, 4), "drill": (70, 18, 8, 4), "polish": (40, 32, 18, 10)}
+OPENING_GREETINGS_SHARE = 0.2
 
 
 class Generator:
     """Holds the word lists; `sample` draws one conversation or text."""
 
-    def __init__(self, drill: bool = False) -> None:
+    def __init__(self, mix: str = "broad") -> None:
+        self.mix = mix
         self.topics = knowledge.read_topics()
         self.countries = knowledge.read_countries()
         self.animals = knowledge.read_animals()
         self.facts = knowledge.facts(self.topics, self.countries, self.animals)
         plain = " ".join(" ".join(t.sentences) for t in self.topics)
         self.vocabulary = sorted({w.strip(".,:\"'").lower() for w in plain.split() if w.strip(".,:\"'").isalpha() and len(w) > 2})
-        # Intent, share in the broad corpus, share in the drill corpus. The broad one is mostly long answers; the drill
-        # repeats what has to be right to the word (facts, sums, copying) and takes more practice.
+        # Intent, shares in the mixes. The broad one is mostly long answers; the drill repeats what has to be right to the
+        # word (facts, sums, copying) and takes more practice; the polish goes further, and opens more often with a greeting.
         self.weights = [
-            (self.topic, 26, 10), (self.country, 13, 18), (self.animal, 10, 14), (smalltalk.greeting, 6, 4), (smalltalk.identity, 8, 5),
-            (smalltalk.thanks, 2.5, 2), (smalltalk.goodbye, 2.5, 2), (smalltalk.praise, 2, 1.5), (smalltalk.feeling, 3, 2),
-            (smalltalk.own_name, 2.5, 7), (smalltalk.unknown_name, 0.7, 0.7), (smalltalk.about_user, 1.5, 3), (smalltalk.joke, 2, 1.5),
-            (self.fun_fact, 1.5, 1), (smalltalk.unknown, 8, 5), (smalltalk.serious_advice, 1, 1), (smalltalk.nonsense, 2, 1.5),
-            (words.arithmetic, 8, 16), (words.hard_arithmetic, 0.7, 0.7), (words.listing, 4, 7), (words.translation, 3, 6),
-            (words.calendar, 3, 4), (words.opposite, 1.2, 3), (words.counting, 1.5, 3), (self.repeat, 2.5, 9), (self.spelling, 0.5, 1),
-            (stories.story_chat, 3, 1.5), (stories.poem_chat, 2.5, 1.5),
+            (self.topic, 26, 10, 5), (self.country, 13, 18, 9), (self.animal, 10, 14, 5), (smalltalk.greeting, 6, 4, 3),
+            (smalltalk.identity, 8, 5, 4), (smalltalk.thanks, 2.5, 2, 1), (smalltalk.goodbye, 2.5, 2, 1), (smalltalk.praise, 2, 1.5, 1),
+            (smalltalk.feeling, 3, 2, 1), (smalltalk.own_name, 2.5, 7, 10), (smalltalk.unknown_name, 0.7, 0.7, 0.7),
+            (smalltalk.about_user, 1.5, 3, 4), (smalltalk.joke, 2, 1.5, 1), (self.fun_fact, 1.5, 1, 0.5), (smalltalk.unknown, 8, 5, 4),
+            (smalltalk.serious_advice, 1, 1, 0.5), (smalltalk.nonsense, 2, 1.5, 1), (words.arithmetic, 8, 16, 22),
+            (words.hard_arithmetic, 0.7, 0.7, 0.5), (words.listing, 4, 7, 3), (words.translation, 3, 6, 7), (words.calendar, 3, 4, 3),
+            (words.opposite, 1.2, 3, 4), (words.counting, 1.5, 3, 4), (self.repeat, 2.5, 9, 9), (self.spelling, 0.5, 1, 0.5),
+            (stories.story_chat, 3, 1.5, 0.7), (stories.poem_chat, 2.5, 1.5, 0.7), (self.well_known_capital, 0, 0, 9),
+            (self.repeat_words, 0, 0, 7),
         ]
         self.intents = [entry[0] for entry in self.weights]
-        self.shares = [entry[2 if drill else 1] for entry in self.weights]
+        self.shares = [entry[1 + list(MIXES).index(mix)] for entry in self.weights]
 
     def topic(self, rng: Random):
         return knowledge.topic(rng, rng.choice(self.topics))
 
     def country(self, rng: Random):
         return knowledge.country(rng, self.countries)
+
+    def well_known_capital(self, rng: Random):
+        return knowledge.capitals(rng, rng.choice([c for c in self.countries if c.name in knowledge.WELL_KNOWN]), self.countries)
 
     def animal(self, rng: Random):
         return knowledge.animal(rng, self.animals)
@@ -78,8 +88,13 @@ class Generator:
     def repeat(self, rng: Random):
         return words.repeat(rng, self.vocabulary)
 
+    def repeat_words(self, rng: Random):
+        return words.repeat_words(rng, self.vocabulary)
+
     def conversation(self, rng: Random, intents: int):
         turns = []
+        if self.mix == "polish" and rng.random() < OPENING_GREETINGS_SHARE:
+            turns = [[as_typed(rng, user), answer] for user, answer in smalltalk.greeting(rng)]
         for _ in range(intents):
             intent = rng.choices(self.intents, self.shares)[0]
             drawn = intent(rng)
@@ -119,7 +134,7 @@ class Generator:
         if draw < 0.16:
             system, turns = self.with_system(rng)
             return {"system": system, "turns": turns}
-        return {"system": None, "turns": self.conversation(rng, rng.choices([1, 2, 3, 4], [70, 18, 8, 4])[0])}
+        return {"system": None, "turns": self.conversation(rng, rng.choices([1, 2, 3, 4], MIXES[self.mix])[0])}
 
 
 def main() -> None:
@@ -127,10 +142,10 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--samples", type=int, default=80_000)
     parser.add_argument("--seed", type=int, default=7)
-    parser.add_argument("--drill", action="store_true", help="the second corpus: more of what needs practice")
+    parser.add_argument("--mix", choices=MIXES, default="broad", help="drill and polish have more of what needs practice")
     args = parser.parse_args()
     rng = Random(args.seed)
-    generator = Generator(args.drill)
+    generator = Generator(args.mix)
     args.out.parent.mkdir(parents=True, exist_ok=True)
     with args.out.open("w", encoding="utf-8") as out:
         for _ in range(args.samples):

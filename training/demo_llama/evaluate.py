@@ -50,6 +50,10 @@ def main() -> None:
             pass
         return turns
 
+    def after_greeting(rng: Random):
+        country = rng.choice([c for c in corpus.countries if c.name in knowledge.WELL_KNOWN])
+        return smalltalk.greeting(rng) + knowledge.capitals(rng, country, corpus.countries)[:1]
+
     def topic(rng: Random):
         return corpus.topic(rng)[:1]
 
@@ -58,6 +62,7 @@ def main() -> None:
         "small sums": (words.arithmetic, str, ""), "translation": (lambda rng: words.translation(rng)[:1], str, "exact"),
         "opposite": (words.opposite, str, "exact"), "repeat a phrase": (lambda rng: corpus.repeat(rng)[0], str, "exact"),
         "remember a name": (remembered, lambda text: text.rstrip(".").split()[-1], "exact"), "counting": (words.counting, str, ""),
+        "greeting, capital": (after_greeting, first_sentence, ""),
     }
     stopped = asked = 0
     for name, (draw, key, exact) in kinds.items():

@@ -6,6 +6,9 @@ from random import Random
 
 from .grammar import article, pick, say, sentence
 
+# The countries that people ask about first.
+WELL_KNOWN = ("France Germany Italy Spain England Ireland Greece Russia Egypt China Japan India Canada Mexico Brazil Australia Norway Sweden "
+              "Poland Austria Portugal Switzerland Turkey Argentina").split() + ["the United Kingdom", "the United States", "the Netherlands"]
 TEXT = Path(__file__).resolve().parent.parent / "text"
 
 

@@ -182,6 +182,13 @@ def repeat(rng: Random, vocabulary: list[str]):
     return [(user, sentence(phrase) + ("." if " " in phrase else ""))], phrase
 
 
+def repeat_words(rng: Random, vocabulary: list[str]):
+    """As `repeat`, but always words that make no sense together, so that only copying helps."""
+    phrase = " ".join(rng.sample(vocabulary, rng.randint(2, 8)))
+    user = pick(rng, ["[say|repeat|write|echo] \"{p}\"", "say: {p}", "repeat after me: {p}", "please repeat: {p}", "say '{p}'", "say {p}", "write: {p}"], p=phrase)
+    return [(user, sentence(phrase) + ".")], phrase
+
+
 def spelling(rng: Random, vocabulary: list[str]):
     word = rng.choice([w for w in vocabulary if len(w) < 9])
     return [(pick(rng, ["how do you spell {w}?", "spell {w}", "spell the word {w}", "can you spell {w}?"], w=word),
