@@ -24,6 +24,10 @@ deny:
 bench *arguments:
     cargo bench {{arguments}}
 
+# What the gateway adds beside nginx, on loopback (needs target/release/portcullis).
+overhead *arguments:
+    bench/overhead/run.py {{arguments}}
+
 # Make the golden checkpoints and vectors again (Python with torch and transformers).
 golden python="python3":
     {{python}} tests/golden/make.py

@@ -23,7 +23,7 @@ mod store;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use portcullis::domain::Category;
+use portcullis::domain::{Category, Stage};
 use portcullis::policy::cases::{self, Cases};
 use portcullis::policy::{self, Source};
 
@@ -70,6 +70,30 @@ fn every_clause_that_text_can_show_has_cases_both_ways() {
         };
         assert!(of(|group| group.must_match.len()) >= 8, "{category}");
         assert!(of(|group| group.must_pass.len()) >= 8, "{category}");
+    }
+}
+
+/// The README's table of clauses says what the shipped policy does.
+#[test]
+fn the_readme_tells_the_status_of_every_clause() {
+    let engine = policy::load(&Source::Shipped).unwrap();
+    let cases = Cases::shipped().unwrap();
+    let readme = include_str!("../README.md");
+    for category in Category::ALL {
+        let count = |of: fn(&cases::Group) -> usize| -> usize {
+            cases.cases.iter().filter(|group| group.category == *category).map(of).sum()
+        };
+        let (prompt, _) = engine.decision_for(*category, Stage::Input);
+        let (answer, _) = engine.decision_for(*category, Stage::Output);
+        let begins = format!(
+            "| {} | `{category}` | {prompt} | {answer} |",
+            category.clause().unwrap_or("–")
+        );
+        let holds =
+            format!("| {} / {} |", count(|g| g.must_match.len()), count(|g| g.must_pass.len()));
+        let row = readme.lines().find(|line| line.starts_with(&begins));
+        let row = row.unwrap_or_else(|| panic!("the README has no row `{begins}`"));
+        assert!(row.contains(&holds), "the row of `{category}` should have `{holds}`");
     }
 }
 

@@ -76,6 +76,8 @@ pub(super) fn server(
     let shutdown_seconds = settings.shutdown_grace_ms_max.div_ceil(1000) + 1;
     let server = HttpServer::new(app)
         .workers(workers)
+        // A token that waits for the acknowledgement of the one before is late by 40 ms.
+        .tcp_nodelay(true)
         .keep_alive(keep_alive)
         .client_request_timeout(Duration::from_millis(settings.http.request_timeout_ms_max))
         .max_connections(settings.http.connections_max)

@@ -8,7 +8,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use futures::StreamExt as _;
+use futures::{FutureExt as _, StreamExt as _};
 use tokio::sync::mpsc;
 
 use super::answer::{FailedWhy, Released};
@@ -18,6 +18,9 @@ use crate::audit::StoredText;
 use crate::domain::{Action, FinishReason, GenerationEvent, Outcome, Place, TokenLogprob};
 use crate::inference::{InferenceError, InferenceErrorKind, TokenStream};
 use crate::policy::ReplyStyle;
+
+/// Pieces of an answer that are judged as one when they are there at once.
+const PIECES_MAX: usize = 64;
 
 /// Releases an answer and seals its exchange.
 pub(super) async fn release(
@@ -95,7 +98,7 @@ impl<'p> Output<'p> {
                 event = tokens.next() => event,
             };
             let handled = match event {
-                Some(Ok(event)) => self.handle(event).await,
+                Some(Ok(event)) => self.handle_all(event, &mut tokens).await,
                 Some(Err(error)) => return End::Failed(error),
                 None if self.all_finished() => return End::Done,
                 None => return End::Failed(cut_short()),
@@ -108,6 +111,30 @@ impl<'p> Output<'p> {
                 return End::Done;
             }
         }
+    }
+
+    /// Handles `event` and what is ready behind it. Text that came in several pieces is judged as
+    /// one: the cut changes nothing but the cost.
+    async fn handle_all(
+        &mut self,
+        mut event: GenerationEvent,
+        tokens: &mut TokenStream,
+    ) -> Result<(), End> {
+        for _ in 0..PIECES_MAX {
+            let next = match tokens.next().now_or_never() {
+                Some(Some(Ok(next))) => next,
+                Some(Some(Err(error))) => {
+                    self.handle(event).await?;
+                    return Err(End::Failed(error));
+                }
+                Some(None) | None => break,
+            };
+            match append(&mut event, next) {
+                None => self.pieces = self.pieces.saturating_add(1),
+                Some(next) => self.handle(std::mem::replace(&mut event, next)).await?,
+            }
+        }
+        self.handle(event).await
     }
 
     async fn handle(&mut self, event: GenerationEvent) -> Result<(), End> {
@@ -270,6 +297,21 @@ impl<'p> Output<'p> {
             Some(_) => Outcome::PolicyBlock,
             None => Outcome::Completed,
         }
+    }
+}
+
+/// Puts `next` at the end of `event` when both are plain text of one choice; else gives it back.
+/// Text with log-probabilities stays as it came: they leave with the piece that they belong to.
+fn append(event: &mut GenerationEvent, next: GenerationEvent) -> Option<GenerationEvent> {
+    match (event, next) {
+        (
+            GenerationEvent::Delta { choice, text, tokens },
+            GenerationEvent::Delta { choice: of, text: more, tokens: none },
+        ) if *choice == of && tokens.is_empty() && none.is_empty() => {
+            text.push_str(&more);
+            None
+        }
+        (_, next) => Some(next),
     }
 }
 
