@@ -29,6 +29,7 @@ fn decision() -> Entry {
         place: Place::Prompt,
         span: start..start + 12,
         view: View::Canonical,
+        entity: None,
     };
     Entry::Decision(Box::new(DecisionRecord {
         decision: DecisionId::new(),

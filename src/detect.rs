@@ -13,6 +13,7 @@ pub mod pattern;
 
 use std::ops::Range;
 
+use crate::domain::Entity;
 use crate::text::Canonical;
 use lexicon::{Lexicon, Use};
 pub use lexicon::{LexiconError, Phrase};
@@ -32,6 +33,8 @@ pub struct Rule {
 pub struct Hit {
     pub rule: usize,
     pub span: Range<usize>,
+    /// Set by patterns that describe an entity.
+    pub entity: Option<Entity>,
 }
 
 /// The rules of one stage. Immutable; share it.
@@ -160,7 +163,7 @@ impl Detector {
                     && (!whole_words || lexicon::is_whole(window.text, &span))
                     && !self.excepted(rule, &span, window)
                 {
-                    out.push(window.hit(rule, span));
+                    out.push(window.hit(rule, span, None));
                 }
             }
             Use::Atom { pattern, clause } => {
@@ -195,11 +198,12 @@ impl Detector {
                 return;
             }
             // An excepted match takes no text: another may begin inside it and reach out of it.
-            let excepted = self.excepted(*rule, &span, window);
+            let excepted = !pattern.accepts(text.get(span.clone()).unwrap_or_default())
+                || self.excepted(*rule, &span, window);
             at = if excepted { forward_by_char(text, span.start) } else { span.end };
             *next = window.base + at;
             if !excepted {
-                out.push(window.hit(*rule, span));
+                out.push(window.hit(*rule, span, pattern.entity()));
             }
         }
     }
@@ -236,8 +240,8 @@ struct Window<'t> {
 }
 
 impl Window<'_> {
-    fn hit(&self, rule: usize, span: Range<usize>) -> Hit {
-        Hit { rule, span: self.base + span.start..self.base + span.end }
+    fn hit(&self, rule: usize, span: Range<usize>, entity: Option<Entity>) -> Hit {
+        Hit { rule, span: self.base + span.start..self.base + span.end, entity }
     }
 }
 

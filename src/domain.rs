@@ -6,6 +6,7 @@
 
 pub mod category;
 pub mod endpoint;
+pub mod entity;
 pub mod finding;
 pub mod generation;
 pub mod identity;
@@ -16,6 +17,7 @@ pub mod verdict;
 
 pub use category::{Category, Severity, UnknownCategory};
 pub use endpoint::Endpoint;
+pub use entity::{Entity, UnknownEntity};
 pub use finding::{Field, Finding, Place, RuleId, Unjudged, UnjudgedReason, View};
 pub use generation::{
     Alternative, FinishReason, GenerationEvent, GenerationRequest, Sampling, TokenLogprob, Usage,

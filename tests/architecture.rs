@@ -24,7 +24,7 @@ const LONG_FILES: &[&str] = &[];
 /// Module, then the modules of this crate that it may use.
 const LAYERS: &[(&str, &[&str])] = &[
     ("domain", &[]),
-    ("text", &[]),
+    ("text", &["domain"]),
     ("model", &["domain"]),
     ("admission", &["domain"]),
     ("audit", &["domain"]),

@@ -177,6 +177,7 @@ pub(super) mod tests {
             place,
             span: 3..9,
             view: View::Canonical,
+            entity: None,
         };
         DecisionRecord {
             decision: DecisionId::new(),

@@ -12,6 +12,7 @@ use regex_syntax::ast;
 use regex_syntax::hir::{Class, ClassUnicode, ClassUnicodeRange, Hir, HirKind, Look, Repetition};
 
 use super::atoms;
+use crate::domain::Entity;
 use crate::text::{Folded, canonical, fold};
 
 /// A compiled program may take this many bytes.
@@ -29,7 +30,12 @@ pub struct Pattern {
     regex: Regex,
     chars_max: Option<usize>,
     clauses: Vec<Vec<String>>,
+    check: Option<Check>,
+    entity: Option<Entity>,
 }
+
+/// Decides whether a match (canonical text) is one: check digits, ranges.
+pub type Check = fn(&str) -> bool;
 
 /// Why a pattern cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -94,7 +100,29 @@ impl Pattern {
                     "use smaller repetition counts, or `[a-z]` instead of `\\w` inside them",
                 )
             })?;
-        Ok(Self { regex, chars_max: chars_max(&folded), clauses: atoms::clauses(&folded) })
+        Ok(Self {
+            regex,
+            chars_max: chars_max(&folded),
+            clauses: atoms::clauses(&folded),
+            check: None,
+            entity: None,
+        })
+    }
+
+    /// The pattern as the description of an entity: a match counts only when `check` agrees.
+    #[must_use]
+    pub fn of_entity(self, entity: Entity, check: Option<Check>) -> Self {
+        Self { entity: Some(entity), check, ..self }
+    }
+
+    /// What a match of this pattern is, when it describes an entity.
+    pub fn entity(&self) -> Option<Entity> {
+        self.entity
+    }
+
+    /// Whether a match that [`Pattern::find_at`] gave counts.
+    pub fn accepts(&self, matched: &str) -> bool {
+        self.check.is_none_or(|check| check(matched))
     }
 
     /// Characters that a match can have at most; `None` without a bound.

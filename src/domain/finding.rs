@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::domain::Category;
+use crate::domain::{Category, Entity};
 
 /// The identifier of a rule, unique within its policy.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -27,6 +27,60 @@ pub enum View {
     Original,
     /// Compatibility forms, case, invisible characters and look-alikes folded.
     Canonical,
+    /// Several turns of one speaker read as one text.
+    Joined,
+    /// Separators between letters and repeated letters taken out.
+    Squeezed,
+    /// Digits and symbols read as the letters that they resemble.
+    Leetspeak,
+    Base64,
+    Base32,
+    Hex,
+    Percent,
+    HtmlEntities,
+    /// `\u0041`, `\x41`, `U+0041` and the like.
+    UnicodeEscapes,
+    QuotedPrintable,
+    Binary,
+    Morse,
+    /// Every letter moved along the alphabet by one distance; ROT13 is 13.
+    Caesar,
+    Reversed,
+    PigLatin,
+    /// Text in Unicode tag characters.
+    Tags,
+    /// Bits in zero-width characters or variation selectors.
+    Steganography,
+    /// One decoding inside another.
+    Nested,
+}
+
+impl View {
+    /// The stable name, e.g. `html_entities`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Original => "original",
+            Self::Canonical => "canonical",
+            Self::Joined => "joined",
+            Self::Squeezed => "squeezed",
+            Self::Leetspeak => "leetspeak",
+            Self::Base64 => "base64",
+            Self::Base32 => "base32",
+            Self::Hex => "hex",
+            Self::Percent => "percent",
+            Self::HtmlEntities => "html_entities",
+            Self::UnicodeEscapes => "unicode_escapes",
+            Self::QuotedPrintable => "quoted_printable",
+            Self::Binary => "binary",
+            Self::Morse => "morse",
+            Self::Caesar => "caesar",
+            Self::Reversed => "reversed",
+            Self::PigLatin => "pig_latin",
+            Self::Tags => "tags",
+            Self::Steganography => "steganography",
+            Self::Nested => "nested",
+        }
+    }
 }
 
 /// Which text of an exchange is meant. Message fields and choices count from 0.
@@ -72,6 +126,9 @@ pub struct Finding {
     /// Bytes of the original text, on character boundaries.
     pub span: Range<usize>,
     pub view: View,
+    /// What kind of personal data or secret was recognised, if the rule looks for such.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub entity: Option<Entity>,
 }
 
 /// Text that was not judged, and why. Never silently empty.
@@ -89,4 +146,8 @@ pub enum UnjudgedReason {
     TooManyFindings,
     /// The text exceeded the byte limit of judging.
     TooLong,
+    /// Decoding it would have gone beyond the limits of depth or work.
+    TooEncoded,
+    /// It is in a language that the policy does not cover.
+    Language,
 }

@@ -263,7 +263,7 @@ impl Judging<'_> {
             self.rules.hits(&view, from..until, &mut pass, &mut hits);
             if let Some((rule, spans)) = &markers {
                 let here = spans.iter().filter(|span| (from..until).contains(&span.start));
-                hits.extend(here.map(|span| Hit { rule: *rule, span: span.clone() }));
+                hits.extend(here.map(|span| Hit { rule: *rule, span: span.clone(), entity: None }));
                 sort(&mut hits);
             }
             for hit in &hits {
@@ -281,7 +281,7 @@ impl Judging<'_> {
                     return;
                 }
                 self.evidence.add(hit.rule, rule.weight);
-                self.findings.push(rule.finding(judged.place, span));
+                self.findings.push(rule.finding(judged.place, span, hit.entity));
             }
             from = until;
         }

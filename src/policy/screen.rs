@@ -222,7 +222,8 @@ impl Screen {
             let text = self.slice(span.clone());
             self.stored.push(split(text, STORED_BYTES_MAX).0.to_owned());
         }
-        self.findings.push(rule.finding(Place::Choice { index: self.choice }, span.clone()));
+        let place = Place::Choice { index: self.choice };
+        self.findings.push(rule.finding(place, span.clone(), hit.entity));
         if !rule.weight.enforced {
             return;
         }

@@ -11,7 +11,7 @@ use super::compile::{BUILTIN, MASK};
 use super::evidence::Weight;
 use super::spec::Spec;
 use crate::detect::{self, Detector, Hit, LexiconError, Pass};
-use crate::domain::{Category, Finding, Place, Role, RuleId, Stage, View};
+use crate::domain::{Category, Entity, Finding, Place, Role, RuleId, Stage, View};
 use crate::text::Canonical;
 
 /// Canonical bytes decided at a time, so that a flood of findings stops early.
@@ -120,7 +120,12 @@ pub(super) fn block_end(view: &Canonical, from: usize, until: usize) -> usize {
 }
 
 impl StageRule {
-    pub(super) fn finding(&self, place: Place, span: Range<usize>) -> Finding {
+    pub(super) fn finding(
+        &self,
+        place: Place,
+        span: Range<usize>,
+        entity: Option<Entity>,
+    ) -> Finding {
         Finding {
             category: self.weight.category,
             rule: self.id.clone(),
@@ -129,6 +134,7 @@ impl StageRule {
             place,
             span,
             view: View::Canonical,
+            entity,
         }
     }
 }
