@@ -113,6 +113,8 @@ pub enum InferenceErrorKind {
     Overloaded { retry_after: Duration },
     /// The counts, where the back end tells them.
     PromptTooLong { tokens: Option<usize>, tokens_max: Option<usize> },
+    /// The answer that was asked for has no room in the context, the prompt alone would have.
+    AnswerTooLong { tokens: u32 },
     /// The request field that this back end cannot honour.
     Unsupported { field: &'static str },
     /// Cannot be reached, or its circuit breaker is open.

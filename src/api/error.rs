@@ -3,6 +3,8 @@
 //! Public text never repeats what the caller sent, nor addresses, nor secrets.
 //! The inner text of a failure goes to the log of the module that failed.
 
+mod plain;
+
 use std::fmt;
 use std::time::Duration;
 
@@ -18,6 +20,8 @@ use crate::domain::Outcome;
 use crate::inference::{InferenceError, InferenceErrorKind};
 use crate::pipeline::{Failed, FailedWhy, Notice};
 
+pub(crate) use plain::Plain;
+
 /// Shortest time after which a caller is told to try again.
 const RETRY_AFTER_MIN: Duration = Duration::from_secs(1);
 
@@ -27,8 +31,16 @@ pub(crate) struct ApiError {
     kind: Kind,
     /// The decision, when one was made.
     decided: Option<Box<Decided>>,
-    /// The request field that holds the prompt, where an error may mean it.
+    /// The request fields that an error may mean.
+    fields: PromptFields,
+}
+
+/// How a request names what a back end may find too long.
+#[derive(Debug, Clone, Copy, Default)]
+struct PromptFields {
     prompt: Option<&'static str>,
+    /// The answer's length.
+    limit: Option<&'static str>,
 }
 
 /// A decision that an error body reports.
@@ -46,24 +58,6 @@ enum Kind {
     Refused(String),
     Failed(FailedWhy, Outcome),
     Plain(Plain),
-}
-
-/// Errors that need no more than constant text.
-#[derive(Debug, Clone, Copy)]
-pub(crate) enum Plain {
-    NotFound,
-    MethodNotAllowed,
-    ModelNotFound,
-    BodyTooLarge,
-    BodyCutShort,
-    BodyTooSlow,
-    NotJson,
-    Compressed,
-    ForeignHost,
-    AdminOnly,
-    Cut,
-    TooLongAnswer,
-    Internal,
 }
 
 /// What an error looks like from outside.
@@ -94,22 +88,23 @@ const INVALID_REQUEST: &str = "invalid_request_error";
 const PERMISSION: &str = "permission_error";
 const RATE_LIMIT: &str = "rate_limit_error";
 const SERVER: &str = "server_error";
+const CONTEXT_EXCEEDED: &str = "context_length_exceeded";
 
 impl From<Invalid> for ApiError {
     fn from(invalid: Invalid) -> Self {
-        Self { kind: Kind::Invalid(invalid), decided: None, prompt: None }
+        Self { kind: Kind::Invalid(invalid), decided: None, fields: PromptFields::default() }
     }
 }
 
 impl From<Denied> for ApiError {
     fn from(denied: Denied) -> Self {
-        Self { kind: Kind::Denied(denied), decided: None, prompt: None }
+        Self { kind: Kind::Denied(denied), decided: None, fields: PromptFields::default() }
     }
 }
 
 impl From<Plain> for ApiError {
     fn from(plain: Plain) -> Self {
-        Self { kind: Kind::Plain(plain), decided: None, prompt: None }
+        Self { kind: Kind::Plain(plain), decided: None, fields: PromptFields::default() }
     }
 }
 
@@ -117,7 +112,7 @@ impl From<Plain> for ApiError {
 impl From<InferenceError> for ApiError {
     fn from(error: InferenceError) -> Self {
         let kind = Kind::Failed(FailedWhy::Inference(error), Outcome::InvalidRequest);
-        Self { kind, decided: None, prompt: None }
+        Self { kind, decided: None, fields: PromptFields::default() }
     }
 }
 
@@ -132,13 +127,17 @@ impl ApiError {
         Self {
             kind: Kind::Failed(failed.error, outcome),
             decided: decided.map(Box::new),
-            prompt: None,
+            fields: PromptFields::default(),
         }
     }
 
     /// An answer that could not be completed.
     pub(crate) fn incomplete(why: FailedWhy, outcome: Outcome, decided: Decided) -> Self {
-        Self { kind: Kind::Failed(why, outcome), decided: Some(Box::new(decided)), prompt: None }
+        Self {
+            kind: Kind::Failed(why, outcome),
+            decided: Some(Box::new(decided)),
+            fields: PromptFields::default(),
+        }
     }
 
     /// The policy refuses, and wants it to be an error.
@@ -146,18 +145,28 @@ impl ApiError {
         Self {
             kind: Kind::Refused(text.to_owned()),
             decided: Some(Box::new(decided)),
-            prompt: None,
+            fields: PromptFields::default(),
         }
     }
 
     /// The answer broke off; what is known of its decision goes along.
     pub(crate) fn broken(plain: Plain, decided: Decided) -> Self {
-        Self { kind: Kind::Plain(plain), decided: Some(Box::new(decided)), prompt: None }
+        Self {
+            kind: Kind::Plain(plain),
+            decided: Some(Box::new(decided)),
+            fields: PromptFields::default(),
+        }
     }
 
     /// Says which field holds the prompt on this endpoint.
     pub(crate) const fn with_prompt_field(mut self, field: &'static str) -> Self {
-        self.prompt = Some(field);
+        self.fields.prompt = Some(field);
+        self
+    }
+
+    /// Says which field limits the answer in this request.
+    pub(crate) const fn with_limit_field(mut self, field: &'static str) -> Self {
+        self.fields.limit = Some(field);
         self
     }
 
@@ -169,7 +178,7 @@ impl ApiError {
             },
             Kind::Denied(denied) => of_denied(denied),
             Kind::Refused(text) => Face::new(400, INVALID_REQUEST, "content_filter", text),
-            Kind::Failed(FailedWhy::Inference(error), _) => of_inference(error, self.prompt),
+            Kind::Failed(FailedWhy::Inference(error), _) => of_inference(error, self.fields),
             Kind::Failed(why, outcome) => of_failure(why, *outcome),
             Kind::Plain(plain) => of_plain(*plain),
         }
@@ -237,7 +246,7 @@ fn of_failure(why: &FailedWhy, outcome: Outcome) -> Face {
     let guard =
         if outcome == Outcome::GuardTimeout { "guard_timeout" } else { "guard_unavailable" };
     match why {
-        FailedWhy::Inference(error) => of_inference(error, None),
+        FailedWhy::Inference(error) => of_inference(error, PromptFields::default()),
         FailedWhy::AuditUnavailable => {
             let message = "the decision could not be recorded, so nothing is answered";
             Face::new(503, SERVER, "guard_unavailable", message)
@@ -256,16 +265,22 @@ fn of_failure(why: &FailedWhy, outcome: Outcome) -> Face {
     }
 }
 
-fn of_inference(error: &InferenceError, prompt: Option<&str>) -> Face {
+fn of_inference(error: &InferenceError, fields: PromptFields) -> Face {
     let message = &error.message;
     match error.kind {
         InferenceErrorKind::Overloaded { retry_after } => {
             Face::new(429, RATE_LIMIT, "overloaded", message).retry(retry_after)
         }
         InferenceErrorKind::PromptTooLong { .. } => Face {
-            param: prompt.map(str::to_owned),
-            ..Face::new(400, INVALID_REQUEST, "context_length_exceeded", message)
+            param: fields.prompt.map(str::to_owned),
+            ..Face::new(400, INVALID_REQUEST, CONTEXT_EXCEEDED, message)
         },
+        InferenceErrorKind::AnswerTooLong { .. } => {
+            let field = fields.limit.unwrap_or("max_tokens");
+            let message = format!("{message}; lower `{field}`");
+            let face = Face::new(400, INVALID_REQUEST, CONTEXT_EXCEEDED, &message);
+            Face { param: Some(field.to_owned()), ..face }
+        }
         InferenceErrorKind::Unsupported { field } => Face {
             param: Some(field.to_owned()),
             ..Face::new(400, INVALID_REQUEST, super::invalid::code::UNSUPPORTED, message)
@@ -284,63 +299,7 @@ fn of_inference(error: &InferenceError, prompt: Option<&str>) -> Face {
 }
 
 fn of_plain(plain: Plain) -> Face {
-    let (status, kind, code, message) = match plain {
-        Plain::NotFound => {
-            (404, INVALID_REQUEST, "not_found", "there is nothing at this path; see /openapi.json")
-        }
-        Plain::MethodNotAllowed => {
-            (405, INVALID_REQUEST, "method_not_allowed", "this path does not take this method")
-        }
-        Plain::ModelNotFound => (
-            404,
-            INVALID_REQUEST,
-            "model_not_found",
-            "no model of this name is configured; GET /v1/models lists those that are",
-        ),
-        Plain::BodyTooLarge => {
-            (413, INVALID_REQUEST, "body_too_large", "the request body is larger than allowed")
-        }
-        Plain::BodyCutShort => {
-            (400, INVALID_REQUEST, "body_incomplete", "the request body did not arrive completely")
-        }
-        Plain::BodyTooSlow => {
-            (408, INVALID_REQUEST, "body_too_slow", "the request body took too long to arrive")
-        }
-        Plain::NotJson => (
-            415,
-            INVALID_REQUEST,
-            "unsupported_media_type",
-            "send the request body as `content-type: application/json`",
-        ),
-        Plain::Compressed => (
-            415,
-            INVALID_REQUEST,
-            "unsupported_content_encoding",
-            "send the request body uncompressed",
-        ),
-        Plain::ForeignHost => (
-            403,
-            PERMISSION,
-            "foreign_host",
-            "without API keys, the gateway answers to localhost and to IP addresses only",
-        ),
-        Plain::AdminOnly => (
-            403,
-            PERMISSION,
-            "admin_only",
-            "this path needs a key with the admin role, or a direct loopback connection",
-        ),
-        Plain::Cut => (
-            503,
-            SERVER,
-            "guard_unavailable",
-            "the decision could not be recorded, so the answer is not complete",
-        ),
-        Plain::TooLongAnswer => {
-            (502, SERVER, "answer_too_long", "the model's answer is longer than allowed")
-        }
-        Plain::Internal => (500, SERVER, "internal_error", "the gateway failed inside"),
-    };
+    let (status, kind, code, message) = plain.parts();
     let mut face = Face::new(status, kind, code, message);
     face.param = matches!(plain, Plain::ModelNotFound).then(|| "model".to_owned());
     face

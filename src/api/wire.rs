@@ -23,6 +23,8 @@ pub(crate) struct Parsed {
     /// The request's `model`; not yet looked up.
     pub model: String,
     pub request: GenerationRequest,
+    /// The field that limits the answer's length, as this request names it.
+    pub limit_field: &'static str,
     pub streamed: bool,
     /// A last chunk with token counts was asked for.
     pub usage_wanted: bool,

@@ -30,7 +30,7 @@ use crate::model::{Model, ModelError, RenderedPrompt};
 
 /// Events that a slow reader may leave unread; then its request waits.
 const EVENTS_MAX: usize = 32;
-/// Of a context kept free for the answer at least; older turns make way.
+/// Of a context kept free for an answer without a limit; older turns make way.
 const ANSWER_SHARE: usize = 4;
 
 /// How a model is run.
@@ -103,9 +103,9 @@ impl Embedded {
     async fn enqueue(&self, request: GenerationRequest) -> Result<TokenStream, InferenceError> {
         self.check(&request)?;
         let place = self.queue.reserve().map_err(no_place)?;
-        let tokens_wanted = request.tokens_max.unwrap_or(self.tokens_default_max);
-        let prompt = self.render(request.prompt, tokens_wanted).await?;
+        let prompt = self.render(request.prompt, request.tokens_max).await?;
         let room = self.context_tokens.saturating_sub(prompt.ids.len());
+        let tokens_wanted = request.tokens_max.unwrap_or(self.tokens_default_max);
         let (events, received) = mpsc::channel(EVENTS_MAX);
         place.submit(Job {
             prompt,
@@ -120,13 +120,16 @@ impl Embedded {
     }
 
     /// Tokenizes away from the HTTP workers; long prompts take milliseconds.
+    ///
+    /// An answer of `tokens_asked` is kept room for in full: old turns make way, and what cannot
+    /// fit beside the rest of the prompt is refused. Without it, a share of the context has to do.
     async fn render(
         &self,
         prompt: Prompt,
-        tokens_wanted: u32,
+        tokens_asked: Option<u32>,
     ) -> Result<RenderedPrompt, InferenceError> {
-        let share = (self.context_tokens / ANSWER_SHARE).max(1);
-        let answer = share.min((tokens_wanted as usize).max(1));
+        let share = (self.context_tokens / ANSWER_SHARE).min(self.tokens_default_max as usize);
+        let answer = tokens_asked.map_or(share, |tokens| tokens as usize).max(1);
         // The model reckons with its own context, which may be longer than ours.
         let unused = self.model.card().context_tokens.saturating_sub(self.context_tokens);
         let reserve = answer.saturating_add(unused);
@@ -136,12 +139,37 @@ impl Embedded {
             Prompt::Text(text) => model.render_text(&text, reserve),
         });
         match rendered.await {
-            Ok(rendered) => rendered.map_err(not_rendered),
+            Ok(rendered) => rendered.map_err(|error| self.not_rendered(error, tokens_asked)),
             Err(source) => Err(InferenceError::new(
                 InferenceErrorKind::Failed,
                 "the prompt could not be turned into tokens",
             )
             .with_source(source)),
+        }
+    }
+
+    fn not_rendered(&self, error: ModelError, tokens_asked: Option<u32>) -> InferenceError {
+        match (error.too_long(), tokens_asked) {
+            (Some((prompt, _)), Some(tokens)) if prompt < self.context_tokens => {
+                let context = self.context_tokens;
+                let message = format!(
+                    "the prompt has {prompt} tokens, and an answer of {tokens} was asked for; \
+                     together they have at most {context}"
+                );
+                InferenceError::new(InferenceErrorKind::AnswerTooLong { tokens }, message)
+            }
+            (Some((tokens, tokens_max)), _) => InferenceError::new(
+                InferenceErrorKind::PromptTooLong {
+                    tokens: Some(tokens),
+                    tokens_max: Some(tokens_max),
+                },
+                error.to_string(),
+            ),
+            (None, _) => InferenceError::new(
+                InferenceErrorKind::Failed,
+                "the prompt could not be turned into tokens",
+            )
+            .with_source(error),
         }
     }
 }
@@ -173,10 +201,18 @@ impl Backend for Embedded {
             let message = format!("`logit_bias` takes token ids below {vocabulary} for this model");
             return Err(unsupported("logit_bias", message));
         }
-        if request.tokens_max == Some(0) {
-            return Err(unsupported("max_tokens", "`max_tokens` must be at least 1"));
+        match request.tokens_max {
+            Some(0) => Err(unsupported("max_tokens", "`max_tokens` must be at least 1")),
+            Some(tokens) if tokens as usize > self.context_tokens => {
+                let context = self.context_tokens;
+                let message = format!(
+                    "an answer of {tokens} tokens was asked for, but prompt and answer together \
+                     have at most {context}"
+                );
+                Err(InferenceError::new(InferenceErrorKind::AnswerTooLong { tokens }, message))
+            }
+            _ => Ok(()),
         }
-        Ok(())
     }
 
     fn ready(&self) -> BoxFuture<'_, Result<(), InferenceError>> {
@@ -252,23 +288,6 @@ fn no_place(no_place: NoPlace) -> InferenceError {
             "the model is busy and its queue is full; try again later",
         ),
         NoPlace::Closed => stopping(),
-    }
-}
-
-fn not_rendered(error: ModelError) -> InferenceError {
-    match error.too_long() {
-        Some((tokens, tokens_max)) => InferenceError::new(
-            InferenceErrorKind::PromptTooLong {
-                tokens: Some(tokens),
-                tokens_max: Some(tokens_max),
-            },
-            error.to_string(),
-        ),
-        None => InferenceError::new(
-            InferenceErrorKind::Failed,
-            "the prompt could not be turned into tokens",
-        )
-        .with_source(error),
     }
 }
 

@@ -261,6 +261,7 @@ pub(super) const fn outcome_of(error: &InferenceError) -> Outcome {
     match error.kind {
         InferenceErrorKind::Overloaded { .. } => Outcome::Overloaded,
         InferenceErrorKind::PromptTooLong { .. }
+        | InferenceErrorKind::AnswerTooLong { .. }
         | InferenceErrorKind::Unsupported { .. }
         | InferenceErrorKind::InvalidRequest { .. } => Outcome::InvalidRequest,
         InferenceErrorKind::UnsupportedPayload => Outcome::UnsupportedPayload,

@@ -108,6 +108,49 @@ async fn a_completion_continues_its_prompt() {
     assert_eq!(reply.body["choices"][0]["finish_reason"], "length");
 }
 
+#[tokio::test]
+async fn an_answer_longer_than_the_context_is_refused_by_its_field() {
+    let gateway = TestGateway::new().demo_model("threads: 1, context_tokens: 128").spawn();
+    for field in ["max_tokens", "max_completion_tokens"] {
+        for (tokens, recorded) in [(129, 0), (128, 1)] {
+            for stream in [false, true] {
+                let before = gateway.decisions().len();
+                let mut request = chat("What is the capital of France?");
+                request[field] = json!(tokens);
+                request["stream"] = json!(stream);
+                let reply = gateway.post(CHAT, &request).await;
+                assert_eq!(reply.status, 400, "{field} = {tokens}: {}", reply.body);
+                let error = &reply.body["error"];
+                assert_eq!(error["code"], "context_length_exceeded", "{error}");
+                assert_eq!(error["param"], field, "{error}");
+                assert!(error["message"].as_str().unwrap().contains(field), "{error}");
+                // What needs no look at the prompt is refused before it is judged.
+                assert_eq!(gateway.decisions().len() - before, recorded, "{field} = {tokens}");
+            }
+        }
+    }
+    for record in gateway.decisions() {
+        assert_eq!(record["outcome"], "invalid_request");
+    }
+    let reply = gateway.post(CHAT, &greedy("What is the capital of France?", 64)).await;
+    assert_eq!(reply.status, 200, "{}", reply.body);
+}
+
+#[tokio::test]
+async fn old_turns_make_way_for_the_answer_that_was_asked_for() {
+    let gateway = TestGateway::new().demo_model("threads: 1, context_tokens: 256").spawn();
+    let dropped = async |tokens: u32| {
+        let mut request = conversation(8, "what about bread?");
+        request["max_tokens"] = json!(tokens);
+        let reply = gateway.post(CHAT, &request).await;
+        assert_eq!(reply.status, 200, "{}", reply.body);
+        reply.body["portcullis"]["turns_dropped"].as_u64().unwrap()
+    };
+    let few = dropped(16).await;
+    let more = dropped(180).await;
+    assert!(more > few, "{few} and {more}");
+}
+
 /// A conversation of so many finished turns, and a question.
 fn conversation(turns: usize, filler: &str) -> Value {
     let mut messages = vec![json!({"role": "system", "content": "Answer in one sentence."})];

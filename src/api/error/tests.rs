@@ -11,7 +11,9 @@ fn inference(kind: InferenceErrorKind) -> ApiError {
         outcome: Outcome::UpstreamError,
         error: FailedWhy::Inference(error),
     };
-    ApiError::failed(failed, &[]).with_prompt_field("messages")
+    ApiError::failed(failed, &[])
+        .with_limit_field("max_completion_tokens")
+        .with_prompt_field("messages")
 }
 
 #[test]
@@ -24,6 +26,7 @@ fn every_failure_of_a_back_end_has_its_status_and_code() {
             400,
             "context_length_exceeded",
         ),
+        (Kind::AnswerTooLong { tokens: 9 }, 400, "context_length_exceeded"),
         (Kind::InvalidRequest { status: 422 }, 400, "request_refused"),
         (Kind::Unsupported { field: "logprobs" }, 400, "unsupported_value"),
         (Kind::Unavailable, 503, "model_unavailable"),
@@ -37,7 +40,9 @@ fn every_failure_of_a_back_end_has_its_status_and_code() {
         let response = error.error_response();
         assert_eq!(response.status().as_u16(), status);
         let body = error.body();
-        assert_eq!((body.error.code, body.error.message.as_str()), (code, "said by the back end"));
+        assert_eq!(body.error.code, code);
+        let said = body.error.message.strip_prefix("said by the back end").unwrap();
+        assert_eq!(said.is_empty(), !matches!(kind, Kind::AnswerTooLong { .. }), "{said}");
         assert!(body.portcullis.is_some());
         assert!(response.headers().contains_key(headers::DECISION));
         assert!(response.extensions().get::<Rejected>().is_none(), "the pipeline counted it");
@@ -45,6 +50,7 @@ fn every_failure_of_a_back_end_has_its_status_and_code() {
         assert_eq!(retry.map(|after| after.to_str().unwrap()), (status == 429).then_some("2"));
         let param = match kind {
             Kind::PromptTooLong { .. } => Some("messages"),
+            Kind::AnswerTooLong { .. } => Some("max_completion_tokens"),
             Kind::Unsupported { field } => Some(field),
             _ => None,
         };

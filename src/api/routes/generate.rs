@@ -56,8 +56,9 @@ async fn generate(
     let parsed = parse(&body, &edge.config)?;
     drop(body);
     let form = Form::of(endpoint, &parsed);
-    let streamed = parsed.streamed;
-    let call = admit(endpoint, caller, parsed, edge)?;
+    let (streamed, limit_field) = (parsed.streamed, parsed.limit_field);
+    let call = admit(endpoint, caller, parsed, edge)
+        .map_err(|error| error.with_limit_field(limit_field))?;
     match (edge.pipeline.respond(call).await, streamed) {
         (Answer::Refused(refused), true) => sse::refused(refused, form),
         (Answer::Refused(refused), false) => answer::refused(refused, form),
@@ -65,7 +66,9 @@ async fn generate(
         (Answer::Released(released), false) => {
             answer::collect(released, form, edge.config.answer_bytes_max).await
         }
-        (Answer::Failed(failed), _) => Err(ApiError::failed(failed, &form.stripped)),
+        (Answer::Failed(failed), _) => {
+            Err(ApiError::failed(failed, &form.stripped).with_limit_field(limit_field))
+        }
     }
 }
 

@@ -71,7 +71,8 @@ impl Common {
         if choices > config.choices_max {
             return Err(above("n", config.choices_max));
         }
-        let tokens_max = self.tokens_max(config)?.or(own.tokens_default);
+        let (limit_field, asked) = self.tokens_max(config)?;
+        let tokens_max = asked.or(own.tokens_default);
         let streamed = self.stream.unwrap_or(false);
         if self.stream_options.is_some() && !streamed {
             let message = "`stream_options` is only accepted with `stream: true`".to_owned();
@@ -90,13 +91,15 @@ impl Common {
         Ok(Parsed {
             model: self.model,
             request,
+            limit_field,
             streamed,
             usage_wanted: usage_wanted.unwrap_or(false),
             stripped: own.stripped,
         })
     }
 
-    fn tokens_max(&self, config: &ApiConfig) -> Result<Option<u32>, Invalid> {
+    /// The limit of the answer's length, and by which of its names it was given.
+    fn tokens_max(&self, config: &ApiConfig) -> Result<(&'static str, Option<u32>), Invalid> {
         let (tokens, param) = match (self.max_tokens, self.max_completion_tokens) {
             (Some(older), Some(newer)) if older != newer => {
                 let message = "`max_tokens` and `max_completion_tokens` differ; send one of them";
@@ -105,12 +108,12 @@ impl Common {
             }
             (_, Some(tokens)) => (tokens, "max_completion_tokens"),
             (Some(tokens), None) => (tokens, "max_tokens"),
-            (None, None) => return Ok(None),
+            (None, None) => return Ok(("max_tokens", None)),
         };
         if tokens > config.tokens_max {
             return Err(above(param, config.tokens_max));
         }
-        Ok(Some(tokens))
+        Ok((param, Some(tokens)))
     }
 
     fn sampling(&self) -> Sampling {

@@ -176,13 +176,31 @@ async fn a_request_without_a_limit_gets_the_default_that_is_told() {
 #[tokio::test]
 async fn the_context_ends_an_answer() {
     let embedded = embedded(|config| config.context_tokens = Some(32));
-    let events = run(&embedded, request("Hello", 500)).await;
+    let unlimited = GenerationRequest { tokens_max: None, ..request("Hello", 1) };
+    let events = run(&embedded, unlimited).await;
     let Some(GenerationEvent::Usage(usage)) = events.last() else { panic!("{events:?}") };
     assert_eq!(usage.prompt_tokens + usage.completion_tokens, 32);
     let long = "Hello there. ".repeat(12);
     let error = embedded.enqueue(request(&long, 5)).await.unwrap_err();
     let InferenceErrorKind::PromptTooLong { tokens, .. } = error.kind else { panic!("{error:?}") };
     assert!(tokens.unwrap() > 32);
+    assert_eq!(embedded.load(), Load::default(), "its place is free again");
+}
+
+#[tokio::test]
+async fn an_answer_that_was_asked_for_has_its_room_or_is_refused() {
+    let embedded = embedded(|config| config.context_tokens = Some(32));
+    let prompt = embedded.model.render_text("Hello", 1).unwrap().ids.len() as u32;
+    let events = run(&embedded, request("Hello", 32 - prompt)).await;
+    let Some(GenerationEvent::Usage(usage)) = events.last() else { panic!("{events:?}") };
+    assert_eq!(usage.completion_tokens, 32 - prompt, "all that was promised");
+    // One more fits no prompt but an empty one; beyond the context it needs no look at the prompt.
+    for tokens in [32 - prompt + 1, 33] {
+        let error = embedded.enqueue(request("Hello", tokens)).await.unwrap_err();
+        assert_eq!(error.kind, InferenceErrorKind::AnswerTooLong { tokens }, "{error}");
+    }
+    assert!(embedded.check(&request("Hello", 32)).is_ok());
+    assert!(embedded.check(&request("Hello", 33)).is_err(), "before any work");
     assert_eq!(embedded.load(), Load::default(), "its place is free again");
 }
 
