@@ -9,6 +9,10 @@ use crate::harness::{Rules, TestGateway};
 
 /// Runs `portcullis chat` against `url` with `lines` on its standard input.
 fn converse(url: &str, arguments: &[&str], lines: &str) -> Output {
+    converse_bytes(url, arguments, lines.as_bytes())
+}
+
+fn converse_bytes(url: &str, arguments: &[&str], lines: &[u8]) -> Output {
     let mut child = Command::new(env!("CARGO_BIN_EXE_portcullis"))
         .args(["chat", "--url", url])
         .args(arguments)
@@ -19,7 +23,7 @@ fn converse(url: &str, arguments: &[&str], lines: &str) -> Output {
         .spawn()
         .unwrap();
     // It may have given up already; then its exit code and words are what counts.
-    let _ = child.stdin.take().unwrap().write_all(lines.as_bytes());
+    let _ = child.stdin.take().unwrap().write_all(lines);
     child.wait_with_output().unwrap()
 }
 
@@ -73,6 +77,44 @@ fn an_answer_that_was_cut_is_shown_as_cut() {
     assert!(answers.starts_with("Well."), "{answers}");
     assert!(!answers.contains("bomb"), "{answers}");
     assert!(remarks.starts_with("[cut off: weapons, decision "), "{remarks}");
+}
+
+#[test]
+fn a_refusal_that_the_policy_sends_as_an_error_is_shown_as_one() {
+    let rules = Rules::new().block("weapons", "pipe bomb").refusal_style("error");
+    let gateway = TestGateway::new().policy(rules).echoes_the_prompt().spawn();
+    let output = converse(&gateway.url(""), &[], "a pipe bomb, please\nthen a cake\n");
+    let (answers, remarks) = said(&output);
+    assert!(output.status.success(), "a refusal is an answer: {output:?}");
+    assert_eq!(answers, "refused: weapons\nthen a cake\n");
+    let decision = gateway.decisions()[0]["decision"].as_str().unwrap().to_owned();
+    assert_eq!(remarks, format!("[refused: weapons, decision {decision}]\n"));
+}
+
+#[test]
+fn an_answer_that_the_policy_ends_with_an_error_is_shown_as_cut() {
+    let rules = Rules::new().block("weapons", "pipe bomb").refusal_style("error");
+    let gateway = TestGateway::new()
+        .policy(rules)
+        .says("Well, there are many things to say. A pipe bomb is made of things.")
+        .spawn();
+    let output = converse(&gateway.url(""), &[], "tell me\n");
+    let (answers, remarks) = said(&output);
+    assert!(output.status.success(), "{output:?}");
+    assert!(answers.starts_with("Well, there are"), "{answers}");
+    assert!(answers.ends_with("\n\nrefused: weapons\n"), "{answers}");
+    assert!(!answers.contains("bomb"), "{answers}");
+    assert!(remarks.starts_with("[cut off: weapons, decision "), "{remarks}");
+}
+
+#[test]
+fn bytes_that_are_no_text_are_sent_as_such_and_the_talk_goes_on() {
+    let gateway = TestGateway::new().echoes_the_prompt().spawn();
+    let output = converse_bytes(&gateway.url(""), &[], b"caf\xe9 \xff\xfe\nand on\n");
+    let (answers, remarks) = said(&output);
+    assert!(output.status.success(), "{output:?}");
+    assert_eq!(answers, "caf\u{fffd} \u{fffd}\u{fffd}\nand on\n");
+    assert_eq!(remarks, "");
 }
 
 #[test]

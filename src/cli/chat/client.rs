@@ -1,14 +1,14 @@
 //! The gateway as `chat` sees it: OpenAI's API, streamed, with the `portcullis` object.
 //!
 //! Messages of errors are what the gateway says; they are for the person at the
-//! terminal.
+//! terminal. A refusal is an answer, also where the policy wants it sent as an error.
 
 use std::pin::Pin;
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures::{Stream, StreamExt as _, future};
-use reqwest::{RequestBuilder, Response, Url};
+use futures::{Stream, StreamExt as _, future, stream};
+use reqwest::{RequestBuilder, Response, StatusCode, Url};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -38,6 +38,11 @@ pub(super) struct Client {
 /// An answer on its way.
 pub(super) struct Answer {
     events: Pin<Box<dyn Stream<Item = Result<Sse, sse_stream::Error>>>>,
+    /// Some text has been shown.
+    begun: bool,
+    /// The policy's words, when they came as an error; the end follows.
+    refusal: Option<String>,
+    over: bool,
     end: End,
 }
 
@@ -65,6 +70,9 @@ pub(super) struct Decision {
     pub categories: Vec<String>,
 }
 
+/// The code of an error that stands for a refusal (`refusal_style: error`).
+const REFUSED: &str = "content_filter";
+
 /// The name under which a gateway offers its `default_model`.
 const DEFAULT_MODEL: &str = "default";
 
@@ -72,7 +80,7 @@ impl End {
     /// The policy's words stand in the model's place, or cut it short.
     pub(super) fn is_refused(&self) -> bool {
         let replaced = |decision: &Decision| decision.outcome == "policy_replace";
-        self.finish_reason.as_deref() == Some("content_filter")
+        self.finish_reason.as_deref() == Some(REFUSED)
             || self.decision.as_ref().is_some_and(replaced)
     }
 }
@@ -129,6 +137,10 @@ impl Client {
 
     pub(super) async fn default_model(&self) -> Result<String, ChatError> {
         let response = self.send(self.http.get(self.address("models"))).await?;
+        if !response.status().is_success() {
+            let status = response.status();
+            return Err(failed(status, &response.json().await.unwrap_or_default()));
+        }
         let list: Value = response.json().await.map_err(|error| ChatError(chain(&error)))?;
         let names = list.pointer("/data").and_then(Value::as_array);
         let names = names.into_iter().flatten().filter_map(|model| model.get("id")?.as_str());
@@ -146,7 +158,19 @@ impl Client {
         };
         let request = self.http.post(self.address("chat/completions")).json(&body);
         let response = self.send(request).await?;
-        Ok(Answer { events: Box::pin(SseByteStream::new(bounded(response))), end: End::default() })
+        let status = response.status();
+        if status.is_success() {
+            return Ok(Answer::of(SseByteStream::new(bounded(response))));
+        }
+        let body: Value = response.json().await.unwrap_or_default();
+        let error = body.get("error").unwrap_or(&Value::Null);
+        if !is_refusal(error) {
+            return Err(failed(status, &body));
+        }
+        let mut answer = Answer::of(stream::empty());
+        let decision = body.get("portcullis").and_then(|told| Decision::deserialize(told).ok());
+        answer.refuse(error, decision);
+        Ok(answer)
     }
 
     /// The address may be given with or without `/v1`.
@@ -161,16 +185,7 @@ impl Client {
             Some(key) => request.bearer_auth(key.expose_secret()),
             None => request,
         };
-        let response = request.send().await.map_err(|error| self.unreachable(&error))?;
-        let status = response.status();
-        if status.is_success() {
-            return Ok(response);
-        }
-        let body: Value = response.json().await.unwrap_or_default();
-        Err(ChatError(match body.get("error") {
-            Some(error) => format!("{} ({status})", in_words(error)),
-            None => format!("the server answered {status}"),
-        }))
+        request.send().await.map_err(|error| self.unreachable(&error))
     }
 
     fn unreachable(&self, error: &reqwest::Error) -> ChatError {
@@ -184,9 +199,30 @@ impl Client {
 }
 
 impl Answer {
+    fn of(events: impl Stream<Item = Result<Sse, sse_stream::Error>> + 'static) -> Self {
+        let (events, end) = (Box::pin(events), End::default());
+        Self { events, begun: false, refusal: None, over: false, end }
+    }
+
+    /// What the policy says instead of an answer, or of the rest of one.
+    fn refuse(&mut self, error: &Value, decision: Option<Decision>) {
+        let said = error.get("message").and_then(Value::as_str).unwrap_or_default();
+        // As in a refusal that comes as text, a blank line parts it from what was said before.
+        let gap = if self.begun { "\n\n" } else { "" };
+        self.refusal = Some(format!("{gap}{said}"));
+        self.end = End { finish_reason: Some(REFUSED.to_owned()), decision };
+        self.over = true;
+    }
+
     /// The next piece of text; `End` comes once, last.
     pub(super) async fn next(&mut self) -> Result<Part, ChatError> {
         loop {
+            if let Some(text) = self.refusal.take() {
+                return Ok(Part::Text(text));
+            }
+            if self.over {
+                return Ok(Part::End(std::mem::take(&mut self.end)));
+            }
             let Some(event) = self.events.next().await else {
                 return Err(ChatError("the answer broke off".to_owned()));
             };
@@ -196,6 +232,7 @@ impl Answer {
                 return Ok(Part::End(std::mem::take(&mut self.end)));
             }
             if let Some(text) = self.take(&data)? {
+                self.begun = true;
                 return Ok(Part::Text(text));
             }
         }
@@ -204,8 +241,13 @@ impl Answer {
     fn take(&mut self, data: &str) -> Result<Option<String>, ChatError> {
         let chunk: Chunk = serde_json::from_str(data)
             .map_err(|_| ChatError("the server sent something else than chunks".to_owned()))?;
-        if let Some(error) = chunk.error {
-            return Err(ChatError(in_words(&error)));
+        match chunk.error {
+            Some(error) if is_refusal(&error) => {
+                self.refuse(&error, chunk.portcullis);
+                return Ok(None);
+            }
+            Some(error) => return Err(ChatError(in_words(&error))),
+            None => {}
         }
         if chunk.portcullis.is_some() {
             self.end.decision = chunk.portcullis;
@@ -236,6 +278,17 @@ fn is_loopback(url: &Url) -> bool {
         }
         None => false,
     }
+}
+
+fn is_refusal(error: &Value) -> bool {
+    error.get("code").and_then(Value::as_str) == Some(REFUSED)
+}
+
+fn failed(status: StatusCode, body: &Value) -> ChatError {
+    ChatError(match body.get("error") {
+        Some(error) => format!("{} ({status})", in_words(error)),
+        None => format!("the server answered {status}"),
+    })
 }
 
 fn in_words(error: &Value) -> String {

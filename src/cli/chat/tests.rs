@@ -5,7 +5,7 @@ use std::io::Write as _;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 
-use super::client::{Decision, End};
+use super::client::{Decision, End, Part};
 use super::screen::{describe, harmless};
 use super::*;
 
@@ -109,6 +109,42 @@ async fn a_conversation_keeps_what_was_answered_and_forgets_what_was_refused() {
     let said: Vec<_> = chat.turns.iter().map(|turn| turn.content.as_str()).collect();
     assert_eq!(said, ["Hi", "Hello", "Again", "Hello"]);
     assert!(!chat.failed);
+}
+
+#[tokio::test]
+async fn a_refusal_that_comes_as_an_error_is_a_refusal() {
+    let error = |stage: &str| {
+        format!(
+            r#"{{"error":{{"message":"Not here.","type":"invalid_request_error","param":null,"code":"content_filter"}},"portcullis":{{"decision":"03","outcome":"policy_block","stage":"{stage}","categories":["weapons"]}}}}"#
+        )
+    };
+    let replies = vec![
+        http("400 Bad Request", "application/json", &error("input")),
+        stream(&[HELLO[1], HELLO[2], &error("output")]),
+    ];
+    let (url, asked) = serve(replies).await;
+    let client = client(url);
+    let mut shown = Vec::new();
+    for _ in 0..2 {
+        let mut answer = client.ask(&[]).await.unwrap();
+        let mut text = String::new();
+        loop {
+            match answer.next().await.unwrap() {
+                Part::Text(piece) => text.push_str(&piece),
+                Part::End(end) => {
+                    assert!(end.is_refused());
+                    shown.push((text, describe(&end).unwrap()));
+                    break;
+                }
+            }
+        }
+    }
+    asked.await.unwrap();
+    let expected = [
+        ("Not here.", "[refused: weapons, decision 03]"),
+        ("Hello\n\nNot here.", "[cut off: weapons, decision 03]"),
+    ];
+    assert_eq!(shown, expected.map(|(text, remark)| (text.to_owned(), remark.to_owned())));
 }
 
 #[tokio::test]
