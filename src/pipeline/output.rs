@@ -106,8 +106,9 @@ impl<'p> Output<'p> {
             if let Err(end) = handled {
                 return end;
             }
-            // Once the policy stopped every choice, nothing more is worth computing.
-            if self.stopped.is_some() && self.all_finished() {
+            // Once the policy stopped every choice, or wants an error instead of the whole answer,
+            // nothing more is worth computing.
+            if self.refusal_error.is_some() || self.stopped.is_some() && self.all_finished() {
                 return End::Done;
             }
         }

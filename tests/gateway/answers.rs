@@ -1,5 +1,7 @@
 //! What each action of the policy looks like to a caller.
 
+use std::time::Duration;
+
 use serde_json::json;
 
 use crate::harness::{Rules, TestGateway, chat};
@@ -187,6 +189,30 @@ async fn every_choice_is_judged_on_its_own() {
     assert!(!reply.content(1).contains("bomb"));
     assert_eq!(reply.finish_reason(1), "content_filter");
     assert_eq!(reply.content(2), "Another safe one.");
+}
+
+#[tokio::test]
+async fn an_error_for_one_choice_is_the_answer_to_all_and_ends_them() {
+    let long = "A safe answer that goes on and on. ".repeat(40);
+    let gateway = TestGateway::new()
+        .policy(Rules::new().block("weapons", "pipe bomb").refusal_style("error"))
+        .says_each(&[&long, "A pipe bomb answer."])
+        .pause(Duration::from_millis(1))
+        .spawn();
+    let mut request = chat("hi");
+    request["n"] = json!(2);
+    let reply = gateway.post("/v1/chat/completions", &request).await;
+    assert_eq!(reply.status, 400, "{}", reply.body);
+    assert_eq!(reply.body["error"]["code"], "content_filter");
+    assert!(reply.body.get("choices").is_none(), "{}", reply.body);
+    request["stream"] = json!(true);
+    let stream = gateway.stream("/v1/chat/completions", &request).await;
+    assert_eq!(stream.chunks.last().unwrap()["error"]["code"], "content_filter");
+    assert!(!stream.done);
+    assert!(stream.text(0).len() < long.len() / 2, "nobody computes what nobody gets");
+    for record in gateway.decisions() {
+        assert_eq!(record["outcome"], "policy_block");
+    }
 }
 
 #[tokio::test]
