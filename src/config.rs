@@ -14,10 +14,12 @@
 pub mod keys;
 pub mod origin;
 mod problem;
+mod recover;
 mod resolve;
 pub mod settings;
 pub mod show;
 mod sources;
+pub mod tls;
 mod written;
 mod yaml;
 
@@ -61,12 +63,31 @@ impl Resolved {
 /// Carries every problem found, each with its place and what to write instead.
 pub fn load(sources: &Sources) -> Result<Resolved, ConfigError> {
     let mut problems = Problems::default();
-    let tree = sources::merge(sources, &mut problems);
-    let written = written::read(&tree, &mut problems);
-    let (settings, shorthands) =
-        resolve::resolve(written, &tree, &sources.environment, &mut problems);
+    let resolved = read(sources, &mut problems);
     problems.into_result()?;
-    Ok(Resolved { settings, origins: Origins::new(tree, shorthands) })
+    Ok(resolved)
+}
+
+/// As [`load`], but minds problems of `parts`, top-level keys, and of whole files only.
+///
+/// For commands that need no more. They run beside the gateway, where its secrets may be neither
+/// readable nor in the environment.
+///
+/// # Errors
+/// As [`load`].
+pub fn load_parts(sources: &Sources, parts: &[&str]) -> Result<Resolved, ConfigError> {
+    let mut problems = Problems::default();
+    let resolved = read(sources, &mut problems);
+    problems.keep_only(parts);
+    problems.into_result()?;
+    Ok(resolved)
+}
+
+fn read(sources: &Sources, problems: &mut Problems) -> Resolved {
+    let tree = sources::merge(sources, problems);
+    let written = written::read(&tree, problems);
+    let (settings, shorthands) = resolve::resolve(written, &tree, &sources.environment, problems);
+    Resolved { settings, origins: Origins::new(tree, shorthands) }
 }
 
 #[cfg(test)]

@@ -2,19 +2,16 @@
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
-use std::path::Path;
 use std::time::Duration;
 
 use actix_web::dev::Server;
 use actix_web::http::KeepAlive;
 use actix_web::{App, HttpServer, web};
-use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
 use super::StartError;
 use crate::api::{self, AdminListener, Edge};
-use crate::config::Settings;
 use crate::config::settings::Tls;
+use crate::config::{self, Settings};
 
 /// Metrics and admin routes need little.
 const ADMIN_WORKERS: usize = 1;
@@ -92,21 +89,10 @@ pub(super) fn server(
     Ok(server.run())
 }
 
-/// TLS 1.2 and 1.3 with the certificate of the settings.
+/// TLS with the certificate of the settings, which were checked; files can change.
 pub(super) fn tls(files: &Tls) -> Result<rustls::ServerConfig, StartError> {
-    let failed = |path: &Path, error: Box<dyn std::error::Error + Send + Sync>| {
-        StartError::new(format!("cannot use `{}` for TLS", path.display()), error)
-    };
-    let chain = CertificateDer::pem_file_iter(&files.certificate)
-        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
-        .map_err(|error| failed(&files.certificate, error.into()))?;
-    if chain.is_empty() {
-        return Err(failed(&files.certificate, "it holds no PEM certificate".into()));
-    }
-    let key = PrivateKeyDer::from_pem_file(&files.key)
-        .map_err(|error| failed(&files.key, error.into()))?;
-    rustls::ServerConfig::builder()
-        .with_no_client_auth()
-        .with_single_cert(chain, key)
-        .map_err(|error| failed(&files.certificate, error.into()))
+    config::tls::server_config(files).map_err(|errors| {
+        let errors: Vec<String> = errors.iter().map(ToString::to_string).collect();
+        StartError::new("cannot switch TLS on", errors.join("; "))
+    })
 }

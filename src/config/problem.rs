@@ -55,9 +55,30 @@ impl fmt::Display for ConfigError {
 impl std::error::Error for ConfigError {}
 
 #[derive(Debug, Default)]
-pub(super) struct Problems(Vec<Problem>);
+pub(super) struct Problems {
+    found: Vec<Problem>,
+    part_unread: bool,
+}
 
 impl Problems {
+    /// A part of a file could not be read: what seems to be missing may stand there.
+    pub(super) const fn part_unread(&mut self) {
+        self.part_unread = true;
+    }
+
+    pub(super) const fn is_part_unread(&self) -> bool {
+        self.part_unread
+    }
+
+    /// Forgets those of other settings than `parts`, top-level keys, and keeps those of whole
+    /// files.
+    pub(super) fn keep_only(&mut self, parts: &[&str]) {
+        let part = |problem: &Problem| problem.key.split('.').next().map(str::to_owned);
+        self.found.retain(|problem| {
+            part(problem).is_none_or(|part| part.is_empty() || parts.contains(&part.as_str()))
+        });
+    }
+
     pub(super) fn add(
         &mut self,
         path: &[String],
@@ -66,15 +87,15 @@ impl Problems {
         help: Option<String>,
     ) {
         let problem = Problem { key: path.join("."), origin, message: message.into(), help };
-        if !self.0.contains(&problem) {
-            self.0.push(problem);
+        if !self.found.contains(&problem) {
+            self.found.push(problem);
         }
     }
 
     /// In the order of layers and, within a file, of lines.
     pub(super) fn into_result(mut self) -> Result<(), ConfigError> {
-        self.0.sort_by(|a, b| a.origin.cmp(&b.origin));
-        if self.0.is_empty() { Ok(()) } else { Err(ConfigError { problems: self.0 }) }
+        self.found.sort_by(|a, b| a.origin.cmp(&b.origin));
+        if self.found.is_empty() { Ok(()) } else { Err(ConfigError { problems: self.found }) }
     }
 }
 

@@ -126,19 +126,24 @@ fn tls(resolver: &mut Resolver<'_>, written: written::Tls) -> Option<Tls> {
         (None, None) => return None,
         (Some(certificate), Some(key)) => (certificate, key),
         (Some(_), None) => {
-            resolver.problem(&["tls", "certificate"], "`tls.key` is missing", None);
+            resolver.missing(&["tls", "certificate"], "`tls.key` is missing", None);
             return None;
         }
         (None, Some(_)) => {
-            resolver.problem(&["tls", "key"], "`tls.certificate` is missing", None);
+            resolver.missing(&["tls", "key"], "`tls.certificate` is missing", None);
             return None;
         }
     };
     let certificate = resolver.located(&["tls", "certificate"], certificate);
     let key = resolver.located(&["tls", "key"], key);
-    resolver.need_file(&["tls", "certificate"], &certificate);
-    resolver.need_file(&["tls", "key"], &key);
-    Some(Tls { certificate, key })
+    let files = Tls { certificate, key };
+    let found = resolver.need_file(&["tls", "certificate"], &files.certificate);
+    if resolver.need_file(&["tls", "key"], &files.key) && found {
+        for error in super::tls::server_config(&files).err().into_iter().flatten() {
+            resolver.problem(&["tls", error.key], &error.to_string(), None);
+        }
+    }
+    Some(files)
 }
 
 fn api(resolver: &mut Resolver<'_>, written: &written::Api) -> ApiConfig {

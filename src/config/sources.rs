@@ -14,7 +14,8 @@ use figment2::value::{Dict, Empty, Num, Tag, Value as Leaf};
 use super::Sources;
 use super::origin::{Origin, Path};
 use super::problem::Problems;
-use super::yaml::{self, Value};
+use super::recover::recover;
+use super::yaml::{self, SyntaxError, Value};
 
 const FILE_BYTES_MAX: u64 = 1 << 20;
 
@@ -139,9 +140,14 @@ fn read_file(path: &path::Path, problems: &mut Problems) -> Tree {
             problems.add(&[], whole(), "this is not a map of settings", help);
             Tree::default()
         }
-        Err(message) => {
-            problems.add(&[], whole(), message, None);
-            Tree::default()
+        Err(error) => {
+            problems.part_unread();
+            let recovered = recover(&text, error);
+            for SyntaxError { line, message } in recovered.errors {
+                let origin = Origin::File { path: path.to_owned(), line };
+                problems.add(&[], origin, message, None);
+            }
+            file_tree(path, recovered.entries)
         }
     }
 }
@@ -226,7 +232,7 @@ fn text_value(text: &str) -> Result<Value, String> {
     // `[::1]:8080` is an address, not a list.
     let is_address = text.parse::<std::net::SocketAddr>().is_ok();
     if text.starts_with(['[', '{']) && !is_address {
-        yaml::parse(text)
+        yaml::parse(text).map_err(|error| error.message)
     } else {
         Ok(Value::Text(text.to_owned()))
     }

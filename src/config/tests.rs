@@ -122,9 +122,84 @@ fn every_mistake_is_reported_at_once_with_its_place() {
 }
 
 #[test]
+fn one_slip_of_the_pen_hides_no_other_mistake() {
+    let place = Place::new(concat!(
+        "workers: many\n",
+        "backends: {a: {model: shipped, slots: 0}\n",
+        "aliases: {gpt-4o: a}\n",
+        "tls:\n   key: /nowhere/key.pem\n  certificate: x\n",
+        "audit: {queue_records_max: 0}\n",
+        "lisetn: 127.0.0.1:1\n",
+        "workers: 1\n",
+    ));
+    let text = messages(&place.sources());
+    for expected in [
+        "portcullis.yaml:1: workers: this is a string \"many\"",
+        "portcullis.yaml:7: audit.queue_records_max: 0 is not between 1",
+        "portcullis.yaml:8: lisetn: `lisetn` is not a setting",
+        "portcullis.yaml:9: the setting `workers` is written twice",
+    ] {
+        assert!(text.contains(expected), "{expected:?} is missing from\n{text}");
+    }
+    assert!(text.starts_with("the configuration has 6 problems"), "two more are syntax: {text}");
+    // What may stand in the broken parts is not said to be missing.
+    assert!(!text.contains("no model") && !text.contains("is missing"), "{text}");
+}
+
+#[test]
+fn a_back_end_of_two_kinds_is_checked_as_both() {
+    let place = Place::new(concat!(
+        "backends:\n  a:\n    model: /nowhere/a.gguf\n    upstream: nowhere\n    slots: 0\n",
+        "    retries_max: 99\n    api_key_env: NO_SUCH_KEY\n    api_key_file: /nowhere/key\n",
+    ));
+    let text = messages(&place.sources());
+    for expected in [
+        "portcullis.yaml:2: backends.a: `model` and `upstream` exclude each other",
+        "portcullis.yaml:3: backends.a.model: there is no file or directory `/nowhere/a.gguf`",
+        "portcullis.yaml:4: backends.a.upstream: this is not the URL of a server",
+        "portcullis.yaml:5: backends.a.slots: 0 is not between 1",
+        "portcullis.yaml:6: backends.a.retries_max: 99 is not between 0",
+        "portcullis.yaml:7: backends.a.api_key_env: `api_key_env` and `api_key_file` exclude",
+        "portcullis.yaml:7: backends.a.api_key_env: the variable `NO_SUCH_KEY` is not set",
+        "portcullis.yaml:8: backends.a.api_key_file: cannot read `/nowhere/key`",
+    ] {
+        assert!(text.contains(expected), "{expected:?} is missing from\n{text}");
+    }
+    place.write("portcullis.yaml", "model: /nowhere/a.gguf\nupstream: nowhere\n");
+    let text = messages(&place.sources());
+    assert!(text.contains("there is no file or directory `/nowhere/a.gguf`"), "{text}");
+    assert!(text.contains("this is not the URL of a server"), "{text}");
+}
+
+#[test]
+fn certificates_are_read_in_time() {
+    let place = Place::new("tls: {certificate: a.pem, key: b.pem}\nworkers: 0\n");
+    let broken = "-----BEGIN CERTIFICATE-----\nMIIB!!\n-----END CERTIFICATE-----\n";
+    for (certificate, key) in [("no PEM", "no PEM"), (broken, "")] {
+        place.write("a.pem", certificate);
+        place.write("b.pem", key);
+        let text = messages(&place.sources());
+        assert!(text.contains("portcullis.yaml:1: tls.certificate: cannot use `"), "{text}");
+        assert!(text.contains("portcullis.yaml:1: tls.key: cannot use `"), "{text}");
+        assert!(text.starts_with("the configuration has 3 problems"), "{text}");
+    }
+}
+
+#[test]
+fn parts_of_the_settings_can_be_right_alone() {
+    let place = Place::new("data_dir: data\nlisten: nowhere\npolicies: {strict: gone}\n");
+    let settings = load_parts(&place.sources(), &["data_dir"]).unwrap().settings;
+    assert_eq!(settings.data_dir, place.path("data"));
+    let error = load_parts(&place.sources(), &["data_dir", "policies"]).unwrap_err().to_string();
+    assert!(error.contains("policies.strict") && !error.contains("listen"), "{error}");
+    let missing = Sources { file: Some(place.path("none.yaml")), ..Sources::default() };
+    assert!(load_parts(&missing, &["data_dir"]).is_err());
+}
+
+#[test]
 fn broken_yaml_and_missing_files_are_named() {
     let place = Place::new("listen: [1\n");
-    assert!(messages(&place.sources()).contains("portcullis.yaml"));
+    assert!(messages(&place.sources()).contains("portcullis.yaml:"));
     let missing = Sources { file: Some(place.path("none.yaml")), ..Sources::default() };
     assert!(messages(&missing).contains("none.yaml: cannot read this file"));
     place.write("portcullis.yaml", "- a\n- b\n");
@@ -171,6 +246,16 @@ fn a_shorthand_replaces_the_back_ends_of_lower_layers_only() {
     assert!(
         messages(&place.sources()).contains("`model` and `upstream` are set at the same place")
     );
+}
+
+#[test]
+fn an_address_in_brackets_is_no_list() {
+    let sources =
+        Sources { flags: vec![flag("--listen", "listen", "[::1]:0")], ..Sources::default() };
+    assert_eq!(load(&sources).unwrap().settings.listen.to_string(), "[::1]:0");
+    let sources = with_variables(&[("PORTCULLIS_ADMIN_LISTEN", "[::]:9090")]);
+    let admin = load(&sources).unwrap().settings.admin_listen;
+    assert_eq!(admin.unwrap().to_string(), "[::]:9090");
 }
 
 #[test]

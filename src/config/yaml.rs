@@ -26,12 +26,24 @@ pub(super) enum Value {
     Map(Vec<(String, Node)>),
 }
 
+/// Why a text is no YAML.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct SyntaxError {
+    /// Counted from 1.
+    pub line: Option<u64>,
+    /// With line, column and snippet.
+    pub message: String,
+}
+
 /// Parses a document; an empty one is an empty map.
 ///
 /// # Errors
-/// A message with line, column and snippet.
-pub(super) fn parse(text: &str) -> Result<Value, String> {
-    serde_saphyr::from_str::<Value>(text).map_err(|error| error.to_string())
+/// Says where it is no YAML.
+pub(super) fn parse(text: &str) -> Result<Value, SyntaxError> {
+    serde_saphyr::from_str::<Value>(text).map_err(|error| SyntaxError {
+        line: error.location().map(|location| location.line()),
+        message: error.to_string(),
+    })
 }
 
 impl<'de> Deserialize<'de> for Value {
@@ -121,7 +133,8 @@ mod tests {
     fn duplicate_keys_and_broken_syntax_are_errors_with_a_place() {
         for text in ["listen: a\nlisten: b\n", "listen: [1\n", "a: b: c\n"] {
             let error = parse(text).unwrap_err();
-            assert!(error.contains("line") || error.contains("-->"), "{error}");
+            assert!(matches!(error.line, Some(1..=2)), "{error:?}");
+            assert!(error.message.contains("line") || error.message.contains("-->"), "{error:?}");
         }
     }
 }

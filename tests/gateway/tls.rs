@@ -159,8 +159,8 @@ fn a_bad_certificate_stops_the_start_with_its_name() {
     assert!(said.contains("missing.pem"), "{said}");
 }
 
-#[tokio::test]
-async fn a_key_of_another_certificate_is_refused() {
+#[test]
+fn a_key_of_another_certificate_is_refused() {
     let (identity, other) = (Identity::new(), Identity::new());
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("portcullis.yaml");
@@ -169,9 +169,23 @@ async fn a_key_of_another_certificate_is_refused() {
     let yaml = format!("listen: 127.0.0.1:0\ndata_dir: {}\n{tls}\n", data.display());
     std::fs::write(&file, yaml).unwrap();
     let sources = config::Sources { file: Some(file), ..Default::default() };
+    let error = config::load(&sources).unwrap_err().to_string();
+    assert!(error.contains("portcullis.yaml:3: tls.certificate: cannot use"), "{error}");
+    assert!(!data.join("audit").exists(), "nothing was begun");
+}
+
+#[tokio::test]
+async fn a_certificate_that_went_bad_since_the_settings_were_read_stops_the_start() {
+    let identity = Identity::new();
+    let folder = tempfile::tempdir().unwrap();
+    let (file, data) = (folder.path().join("portcullis.yaml"), folder.path().join("data"));
+    let listen = "listen: 127.0.0.1:0";
+    let yaml = format!("{listen}\ndata_dir: {}\n{}\n", data.display(), identity.setting());
+    std::fs::write(&file, yaml).unwrap();
+    let sources = config::Sources { file: Some(file), ..Default::default() };
     let settings = config::load(&sources).unwrap().settings;
-    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-    let error = Application::build(settings).await.unwrap_err();
-    assert!(error.to_string().contains("certificate.pem"), "{error}");
+    std::fs::write(identity.certificate(), "not a certificate").unwrap();
+    let error = anyhow::Error::from(Application::build(settings).await.unwrap_err());
+    assert!(format!("{error:#}").contains("certificate.pem"), "{error:#}");
     assert!(!data.join("audit").exists(), "nothing was begun");
 }

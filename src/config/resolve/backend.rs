@@ -25,8 +25,13 @@ pub(super) fn resolve(
             refuse(resolver, key, "is for models that run in this process", &embedded_keys(own));
             upstream(resolver, key, place, addresses, own, defaults)
         }
-        (Some(_), Some(_)) => {
+        (Some(path), Some(addresses)) => {
             resolver.problem(key, "`model` and `upstream` exclude each other", None);
+            // Whichever of them goes, what stays should be right.
+            let [model, server] = ["model", "upstream"].map(|own| [key, &[own]].concat());
+            let source = model_source(resolver, &model, path.clone());
+            embedded(resolver, key, source, own, defaults);
+            upstream(resolver, key, &server, addresses, own, defaults);
             None
         }
         (None, None) => {
@@ -220,8 +225,11 @@ fn api_key(
     let file_key: Vec<&str> = prefix.iter().copied().chain(["api_key_file"]).collect();
     match (&from.api_key_env, &from.api_key_file) {
         (None, None) => (None, None, None),
-        (Some(_), Some(_)) => {
+        (Some(name), Some(path)) => {
             r.problem(&env_key, "`api_key_env` and `api_key_file` exclude each other", None);
+            r.secret_of_variable(&env_key, name);
+            let path = r.located(&file_key, path.clone());
+            r.secret_of_file(&file_key, &path);
             (None, None, None)
         }
         (Some(name), None) => {

@@ -38,11 +38,17 @@ pub(super) fn resolve(resolver: &mut Resolver<'_>, written: &Written) -> Resolve
         let help = "name each model under `backends` to serve several";
         resolver.problem(&[second], &message, Some(help));
     }
-    match used.first() {
-        Some(&"backends") => (named(resolver, written), BTreeMap::new()),
-        Some(&shorthand) => shorthand_backend(resolver, written, shorthand),
-        None => demo(resolver, defaults),
-    }
+    // Usually one; of several, each is checked.
+    let ways = used.iter().map(|way| match *way {
+        "backends" => (named(resolver, written), BTreeMap::new()),
+        shorthand => shorthand_backend(resolver, written, shorthand),
+    });
+    let resolved = ways.reduce(|mut all, way| {
+        all.0.extend(way.0);
+        all.1.extend(way.1);
+        all
+    });
+    resolved.unwrap_or_else(|| demo(resolver, defaults))
 }
 
 /// The demonstration model, tuned by `backend_defaults`.
@@ -112,7 +118,7 @@ fn named(resolver: &mut Resolver<'_>, written: &Written) -> BTreeMap<String, Bac
     }
     if written.backends.is_empty() {
         let help = "name at least one, e.g. `backends: {llama: {model: /models/llama.gguf}}`";
-        resolver.problem(&["backends"], "no model is configured", Some(help));
+        resolver.missing(&["backends"], "no model is configured", Some(help));
     }
     backends
 }
@@ -160,6 +166,6 @@ fn need_model(
     if !backends.contains_key(name) && !written.backends.contains_key(name) {
         let known: Vec<&str> = backends.keys().map(String::as_str).collect();
         let message = format!("no model `{name}` is configured");
-        resolver.problem(key, &message, suggest(name, &known).as_deref());
+        resolver.missing(key, &message, suggest(name, &known).as_deref());
     }
 }

@@ -31,6 +31,13 @@ impl Resolver<'_> {
         self.problems.add(&owned(key), origin, message, help.map(str::to_owned));
     }
 
+    /// A problem, unless what is missing may stand in a part of a file that cannot be read.
+    pub(super) fn missing(&mut self, key: &[&str], message: &str, help: Option<&str>) {
+        if !self.problems.is_part_unread() {
+            self.problem(key, message, help);
+        }
+    }
+
     /// The value, or the default with a problem when it is out of range.
     pub(super) fn number<T>(
         &mut self,
@@ -90,11 +97,14 @@ impl Resolver<'_> {
         std::path::absolute(&path).unwrap_or(path)
     }
 
-    pub(super) fn need_file(&mut self, key: &[&str], path: &FilePath) {
-        if !path.is_file() {
+    /// Whether the file is there.
+    pub(super) fn need_file(&mut self, key: &[&str], path: &FilePath) -> bool {
+        let found = path.is_file();
+        if !found {
             let message = format!("there is no file `{}`", path.display());
             self.problem(key, &message, None);
         }
+        found
     }
 
     /// The base URL of a server. Problems never quote it whole: it may carry a password.
