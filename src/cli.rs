@@ -14,6 +14,7 @@ pub mod config;
 pub mod flags;
 pub mod keys;
 pub mod model;
+mod place;
 pub mod policy;
 pub mod serve;
 

@@ -4,7 +4,7 @@
 
 use std::fmt::Write as _;
 use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -12,6 +12,7 @@ use anyhow::Result;
 use clap::Subcommand;
 use serde_json::Value;
 
+use super::place::PlaceArgs;
 use crate::audit::{self, DecisionRecord, Entry, VerifyReport, read};
 use crate::domain::{Action, Verdict};
 
@@ -21,18 +22,16 @@ const FOLLOW_POLL_MS: u64 = 300;
 pub enum AuditCommand {
     /// Check that no record was altered, dropped or moved; fails if one was
     Verify {
-        /// Where the gateway keeps its log and keys
-        #[arg(long, env = "PORTCULLIS_DATA_DIR", default_value = "portcullis-data")]
-        data_dir: PathBuf,
+        #[command(flatten)]
+        place: PlaceArgs,
         /// Print the report as JSON
         #[arg(long)]
         json: bool,
     },
     /// Show the last records
     Tail {
-        /// Where the gateway keeps its log and keys
-        #[arg(long, env = "PORTCULLIS_DATA_DIR", default_value = "portcullis-data")]
-        data_dir: PathBuf,
+        #[command(flatten)]
+        place: PlaceArgs,
         /// How many, at most 10000
         #[arg(long, short = 'n', default_value_t = 20, value_parser = clap::value_parser!(u16).range(0..=10_000))]
         lines: u16,
@@ -53,9 +52,9 @@ pub fn run(command: AuditCommand) -> Result<ExitCode> {
 
 fn run_to(command: AuditCommand, out: &mut impl Write) -> Result<ExitCode> {
     let result = match command {
-        AuditCommand::Verify { data_dir, json } => verify(&data_dir, json, out),
-        AuditCommand::Tail { data_dir, lines, follow, json } => {
-            tail(&data_dir, lines, follow, json, out)
+        AuditCommand::Verify { place, json } => verify(&place.data_dir()?, json, out),
+        AuditCommand::Tail { place, lines, follow, json } => {
+            tail(&place.data_dir()?, lines, follow, json, out)
         }
     };
     match result {

@@ -6,16 +6,17 @@
 use std::fmt::Display;
 use std::io::{self, Write};
 use std::num::NonZeroU32;
-use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use clap::{Subcommand, ValueEnum};
 use secrecy::ExposeSecret;
 use serde_json::json;
 
+use super::place::{Place, PlaceArgs};
 use crate::admission::{KeyEntry, KeyStore, keys_file_in};
 use crate::domain::{CallerRole, Limits};
+use crate::policy::Store;
 
 #[derive(Debug, Subcommand)]
 pub enum KeysCommand {
@@ -38,18 +39,16 @@ pub enum KeysCommand {
         /// Requests at once, if not the default limit
         #[arg(long)]
         concurrent: Option<NonZeroU32>,
-        /// Where the gateway keeps its log and keys
-        #[arg(long, env = "PORTCULLIS_DATA_DIR", default_value = "portcullis-data")]
-        data_dir: PathBuf,
+        #[command(flatten)]
+        place: PlaceArgs,
         /// Print JSON
         #[arg(long)]
         json: bool,
     },
     /// List the keys, revoked ones included
     List {
-        /// Where the gateway keeps its log and keys
-        #[arg(long, env = "PORTCULLIS_DATA_DIR", default_value = "portcullis-data")]
-        data_dir: PathBuf,
+        #[command(flatten)]
+        place: PlaceArgs,
         /// Print JSON
         #[arg(long)]
         json: bool,
@@ -57,9 +56,8 @@ pub enum KeysCommand {
     /// Make a key useless, for good
     Revoke {
         name: String,
-        /// Where the gateway keeps its log and keys
-        #[arg(long, env = "PORTCULLIS_DATA_DIR", default_value = "portcullis-data")]
-        data_dir: PathBuf,
+        #[command(flatten)]
+        place: PlaceArgs,
     },
 }
 
@@ -96,12 +94,16 @@ fn run_to(command: KeysCommand, out: &mut impl Write) -> Result<()> {
             requests_per_minute,
             tokens_per_minute,
             concurrent,
-            data_dir,
+            place,
             json,
         } => {
+            let place = place.place()?;
+            if let Some(policy) = &policy {
+                check_policy(policy, &place)?;
+            }
             let limits =
                 Limits { requests_per_minute, tokens_per_minute, concurrent_requests: concurrent };
-            let key = KeyStore::open(&keys_file_in(&data_dir))?.create(
+            let key = KeyStore::open(&keys_file_in(&place.data_dir))?.create(
                 &name,
                 role.into(),
                 policy,
@@ -118,16 +120,16 @@ fn run_to(command: KeysCommand, out: &mut impl Write) -> Result<()> {
                 );
             }
         }
-        KeysCommand::List { data_dir, json } => {
-            let keys = KeyStore::open(&keys_file_in(&data_dir))?.list();
+        KeysCommand::List { place, json } => {
+            let keys = KeyStore::open(&keys_file_in(&place.data_dir()?))?.list();
             if json {
                 writeln!(out, "{}", json!(keys.iter().map(to_json).collect::<Vec<_>>()))?;
             } else {
                 write_table(&keys, out)?;
             }
         }
-        KeysCommand::Revoke { name, data_dir } => {
-            KeyStore::open(&keys_file_in(&data_dir))?.revoke(&name)?;
+        KeysCommand::Revoke { name, place } => {
+            KeyStore::open(&keys_file_in(&place.data_dir()?))?.revoke(&name)?;
             writeln!(
                 out,
                 "The key `{name}` is revoked; a running gateway refuses it within seconds."
@@ -135,6 +137,25 @@ fn run_to(command: KeysCommand, out: &mut impl Write) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// A caller whose policy is not configured is never served: better said now.
+fn check_policy(policy: &str, place: &Place) -> Result<()> {
+    let Some(known) = &place.policies else {
+        eprintln!(
+            "warning: without the gateway's settings (--config) nobody can say whether the policy \
+             `{policy}` is configured; until it is, requests with this key are refused"
+        );
+        return Ok(());
+    };
+    if policy == Store::DEFAULT || known.iter().any(|name| name == policy) {
+        return Ok(());
+    }
+    let names: Vec<_> = known.iter().map(|name| format!("`{name}`")).collect();
+    match names.as_slice() {
+        [] => bail!("no policy `{policy}` is configured; name its file in `policies` first"),
+        names => bail!("no policy `{policy}` is configured; there are {}", names.join(", ")),
+    }
 }
 
 fn to_json(key: &KeyEntry) -> serde_json::Value {
@@ -246,6 +267,43 @@ mod tests {
             "{table}"
         );
         assert!(!table.contains("pk-"));
+    }
+
+    #[test]
+    fn the_settings_say_where_the_keys_are_and_which_policies_exist() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("portcullis.yaml");
+        let policy = directory.path().join("strict.yaml");
+        std::fs::write(&policy, "").unwrap();
+        // What has nothing to do with keys may be out of reach, or wrong.
+        let yaml = "data_dir: kept\npolicies: {strict: strict.yaml}\nlisten: nowhere\n\
+                    backends: {a: {upstream: 'http://127.0.0.1:1', api_key_env: NO_SUCH_KEY}}\n";
+        std::fs::write(&file, yaml).unwrap();
+        let run = |line: &str| {
+            let words = ["keys"].into_iter().chain(line.split(' '));
+            let config = ["--config".as_ref(), file.as_os_str()];
+            let line = Line::try_parse_from(words.map(AsRef::as_ref).chain(config)).unwrap();
+            let mut out = Vec::new();
+            run_to(line.command, &mut out).map(|()| String::from_utf8(out).unwrap())
+        };
+        let refused = run("new ci --policy strickt").unwrap_err().to_string();
+        assert!(refused.contains("no policy `strickt` is configured; there are `strict`"));
+        assert!(run("list").unwrap().contains("No keys"), "nothing was made");
+        run("new ci --policy strict").unwrap();
+        run("new plain --policy default").unwrap();
+        assert!(keys_file_in(&directory.path().join("kept")).is_file());
+        assert!(run("list").unwrap().contains("strict"));
+        run("revoke ci").unwrap();
+
+        let elsewhere = directory.path().join("elsewhere");
+        let line = format!("list --data-dir {}", elsewhere.display());
+        assert!(run(&line).unwrap().contains("No keys"), "the flag wins");
+
+        std::fs::remove_file(&policy).unwrap();
+        let refused = run("new other").unwrap_err().to_string();
+        assert!(refused.contains("policies.strict: there is no file"), "{refused}");
+        std::fs::write(&file, "data_dir: [\n").unwrap();
+        assert!(run("list").unwrap_err().to_string().contains("portcullis.yaml"));
     }
 
     #[test]
