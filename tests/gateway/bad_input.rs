@@ -1,6 +1,10 @@
 //! What callers get wrong: a clear OpenAI-shaped error, and the server goes on.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 
 use crate::harness::{TestGateway, chat};
 
@@ -140,9 +144,103 @@ async fn unknown_models_and_pages_have_the_same_shape() {
     assert_eq!(reply.status, 405);
 }
 
+/// Sends `request` on one connection and reads one answer; the connection stays open.
+async fn ask(socket: &mut TcpStream, request: &[u8]) -> String {
+    socket.write_all(request).await.unwrap();
+    let mut answer = Vec::new();
+    loop {
+        let text = String::from_utf8_lossy(&answer).into_owned();
+        if let Some((head, body)) = text.split_once("\r\n\r\n") {
+            let length = head.to_lowercase();
+            let length = length.split("content-length: ").nth(1).unwrap();
+            let length: usize = length.split("\r\n").next().unwrap().parse().unwrap();
+            if body.len() >= length {
+                return text;
+            }
+        }
+        let mut piece = [0; 4096];
+        let read = socket.read(&mut piece);
+        let read = tokio::time::timeout(Duration::from_secs(20), read).await.unwrap().unwrap();
+        assert!(read > 0, "the connection ended after {text:?}");
+        answer.extend_from_slice(&piece[..read]);
+    }
+}
+
+fn posted(path: &str, content_type: &str, body: &[u8]) -> Vec<u8> {
+    let head = format!(
+        "POST {path} HTTP/1.1\r\nhost: localhost\r\ncontent-type: {content_type}\r\n\
+         content-length: {}\r\n\r\n",
+        body.len()
+    );
+    [head.as_bytes(), body].concat()
+}
+
+#[tokio::test]
+async fn a_body_that_nobody_wants_is_read_so_that_its_sender_gets_the_answer() {
+    let gateway = TestGateway::new().says("Fine.").spawn();
+    // More than the sockets' buffers take: who sends it all before reading would wait for ever.
+    let big = vec![b'x'; 3 << 20];
+    let good =
+        posted("/v1/chat/completions", "application/json", chat("hi").to_string().as_bytes());
+    for (path, content_type, status) in [
+        ("/v1/nowhere", "application/json", "404"),
+        ("/v1/models", "application/json", "405"),
+        ("/healthz", "application/json", "405"),
+        ("/v1/chat/completions", "text/plain", "415"),
+        ("/v1/chat/completions", "application/json", "400"),
+    ] {
+        let mut socket = TcpStream::connect(gateway.address()).await.unwrap();
+        let refused = ask(&mut socket, &posted(path, content_type, &big)).await;
+        assert!(refused.starts_with(&format!("HTTP/1.1 {status} ")), "{path}: {refused}");
+        assert!(refused.contains(r#"{"error":"#), "{path}: {refused}");
+        let answered = ask(&mut socket, &good).await;
+        assert!(
+            answered.starts_with("HTTP/1.1 200 "),
+            "{path}, on the same connection: {answered}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_caller_without_a_key_may_send_its_body_too() {
+    let gateway = TestGateway::new().key("app", "user", json!({})).spawn();
+    let mut socket = TcpStream::connect(gateway.address()).await.unwrap();
+    let big = posted("/v1/chat/completions", "application/json", &vec![b'x'; 3 << 20]);
+    for _ in 0..2 {
+        let refused = ask(&mut socket, &big).await;
+        assert!(refused.starts_with("HTTP/1.1 401 "), "{refused}");
+        assert!(refused.contains("invalid_api_key"), "{refused}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_no_http_ends_its_connection_and_no_other() {
+    let gateway = TestGateway::new().setting("http: {request_timeout_ms_max: 300}").spawn();
+    let long_head = format!("GET / HTTP/1.1\r\nx: {}\r\n\r\n", "y".repeat(1 << 20));
+    for (sent, status) in [
+        ("GARBAGE\r\n\r\n", "400"),
+        ("GET /v1/models^ HTTP/1.1\r\nhost: localhost\r\n\r\n", "400"),
+        ("POST / HTTP/1.1\r\ncontent-length: 5\r\ncontent-length: 6\r\n\r\nhello", "400"),
+        ("POST / HTTP/1.1\r\ncontent-length: -1\r\n\r\n", "400"),
+        ("GET / HTTP/1.1\r\nno colon\r\n\r\n", "400"),
+        (long_head.as_str(), "431"),
+        ("GET / HTTP/1.1\r\nhost: loc", "408"),
+    ] {
+        let mut socket = TcpStream::connect(gateway.address()).await.unwrap();
+        // The rest of a long one may find the connection closed.
+        let _ = socket.write_all(sent.as_bytes()).await;
+        let mut answer = Vec::new();
+        let end = socket.read_to_end(&mut answer);
+        let _ = tokio::time::timeout(Duration::from_secs(20), end).await.expect("it ends");
+        let answer = String::from_utf8_lossy(&answer);
+        let shown: String = sent.chars().take(40).collect();
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{shown:?}: {answer:?}");
+    }
+    assert_eq!(gateway.post("/v1/chat/completions", &chat("hi")).await.status, 200);
+}
+
 #[tokio::test]
 async fn half_open_and_silent_connections_do_not_stop_the_others() {
-    use tokio::io::AsyncWriteExt as _;
     let gateway = TestGateway::new().says("Fine.").spawn();
     let mut idle = Vec::new();
     for head in [
@@ -150,7 +248,7 @@ async fn half_open_and_silent_connections_do_not_stop_the_others() {
         "POST /v1/chat/completions HTTP/1.1\r\ncontent-length: 99\r\n\r\n{\"mo",
         "GARBAGE\r\n\r\n",
     ] {
-        let mut socket = tokio::net::TcpStream::connect(gateway.address()).await.unwrap();
+        let mut socket = TcpStream::connect(gateway.address()).await.unwrap();
         socket.write_all(head.as_bytes()).await.unwrap();
         idle.push(socket);
     }

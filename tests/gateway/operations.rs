@@ -20,6 +20,42 @@ async fn health_readiness_and_documents_are_there() {
 }
 
 #[tokio::test]
+async fn load_balancers_may_probe_with_head() {
+    let gateway = TestGateway::new().setting("admin_listen: 127.0.0.1:0").spawn();
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    for address in [gateway.address(), gateway.admin_address().unwrap()] {
+        for path in ["/healthz", "/readyz"] {
+            let response = client.head(format!("http://{address}{path}")).send().await.unwrap();
+            assert_eq!(response.status(), 200, "{path}");
+            assert!(response.headers()["content-length"] != "0", "{path}: as long as with GET");
+            assert_eq!(response.bytes().await.unwrap().len(), 0, "{path}");
+        }
+    }
+    let response = client.head(gateway.url("/v1/models")).send().await.unwrap();
+    assert_eq!(response.status(), 405);
+    assert_eq!(response.headers()["allow"], "GET");
+}
+
+#[tokio::test]
+async fn one_back_end_that_is_away_does_not_take_the_others_out_of_service() {
+    // Bound and dropped: nobody listens there.
+    let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let backends = format!("{{model: shipped, threads: 1}}, gone: {{upstream: 'http://{nobody}'}}");
+    let gateway = TestGateway::new().backend(&backends).spawn();
+    let ready = gateway.get("/readyz").await;
+    assert_eq!(ready.status, 200, "{}", ready.body);
+    assert_eq!(ready.body["ready"], true);
+    assert_eq!(ready.body["backends"], json!({"m": true, "gone": false}));
+    let mut request = chat("Hello!");
+    request["max_tokens"] = json!(4);
+    assert_eq!(gateway.post("/v1/chat/completions", &request).await.status, 200);
+    request["model"] = json!("gone");
+    let reply = gateway.post("/v1/chat/completions", &request).await;
+    assert_eq!(reply.status, 503, "{}", reply.body);
+    assert_eq!(reply.body["error"]["code"], "model_unavailable");
+}
+
+#[tokio::test]
 async fn the_documentation_page_loads_nothing_from_outside() {
     let gateway = TestGateway::new().spawn();
     let page = gateway.text_of("/docs/").await;
@@ -62,6 +98,34 @@ async fn a_changed_policy_takes_over_and_a_broken_one_does_not() {
         })
         .await;
     assert_eq!(finish().await, "content_filter", "the old policy is still in force");
+}
+
+#[tokio::test]
+async fn a_reload_that_is_asked_for_says_what_is_wrong_with_a_broken_file() {
+    let rules = Rules::new().block("weapons", "pipe bomb");
+    let gateway = TestGateway::new().policy(rules).says("Fine.").spawn();
+    let reload = async || gateway.post("/admin/reload", &json!({})).await;
+    let reply = reload().await;
+    assert_eq!((reply.status, &reply.body[0]["result"]), (200, &json!("unchanged")));
+
+    gateway.write_policy("policy: test\nrules: [this is not a policy\n");
+    let reply = reload().await;
+    assert_eq!(reply.status, 422, "{}", reply.body);
+    assert_eq!(reply.body[0]["name"], "default");
+    assert_eq!(reply.body[0]["result"], "rejected");
+    let report = reply.body[0]["report"].as_str().unwrap();
+    assert!(report.contains("policy.yaml:"), "{report}");
+    assert!(reply.body[0].get("digest").is_none(), "{}", reply.body);
+    assert!(gateway.log_has("policy_rejected"));
+    let failures = r#"portcullis_policy_reload_failures_total{policy="default"}"#;
+    assert!(gateway.metric(failures).await >= 1.0);
+    let reply = gateway.post("/v1/chat/completions", &chat("a pipe bomb")).await;
+    assert_eq!(reply.finish_reason(0), "content_filter", "the old policy is still in force");
+
+    gateway.write_policy(&Rules::new().yaml());
+    assert_eq!(reload().await.status, 200);
+    let reply = gateway.post("/v1/chat/completions", &chat("a pipe bomb")).await;
+    assert_eq!(reply.finish_reason(0), "stop");
 }
 
 #[tokio::test]
