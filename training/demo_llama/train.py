@@ -50,7 +50,10 @@ def encode(corpus: Path, tokenizer_path: Path, cache: Path) -> list[tuple[np.nda
             ids += sample_ids[:CONTEXT]
             labels += sample_labels[:CONTEXT]
             ends.append(len(ids))
-        np.savez(cache, ids=np.array(ids, np.int32), labels=np.array(labels, np.int32), ends=np.array(ends))
+        # Under its name only once it is whole; numpy wants the suffix.
+        partial = cache.with_suffix(".partial.npz")
+        np.savez(partial, ids=np.array(ids, np.int32), labels=np.array(labels, np.int32), ends=np.array(ends))
+        partial.replace(cache)
     stored = np.load(cache)
     return list(zip(np.split(stored["ids"], stored["ends"])[:-1], np.split(stored["labels"], stored["ends"])[:-1]))
 
