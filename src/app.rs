@@ -33,7 +33,7 @@ use crate::config::Settings;
 use crate::config::settings;
 use crate::inference::{Backend, Registry};
 use crate::pipeline::Pipeline;
-use crate::policy::Store;
+use crate::policy::{Cache, Store};
 use crate::telemetry::Metrics;
 use listen::Listener;
 
@@ -111,6 +111,10 @@ impl Application {
         }
         let pipeline = Arc::new(Pipeline {
             policies: Arc::new(policies),
+            cache: Cache::new(
+                settings.exchange.cache_entries_max,
+                settings.exchange.cache_bytes_max,
+            ),
             backends: Registry::new(backends, aliases(&settings)),
             ledger,
             metrics: Arc::clone(&metrics),

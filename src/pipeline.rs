@@ -18,7 +18,7 @@ use crate::admission::Admitted;
 use crate::audit::Ledger;
 use crate::domain::{Caller, Endpoint, GenerationRequest, Place, Role, Stage};
 use crate::inference::{Backend, Registry};
-use crate::policy::{Engine, Judged, Store};
+use crate::policy::{Cache, Engine, Judged, Store};
 use crate::telemetry::Metrics;
 
 mod answer;
@@ -42,6 +42,8 @@ const EVENTS_MAX: usize = 32;
 #[derive(Debug)]
 pub struct Pipeline {
     pub policies: Arc<Store>,
+    /// What texts of earlier requests were found to contain; `None`: each is judged anew.
+    pub cache: Option<Cache>,
     pub backends: Registry,
     pub ledger: Ledger,
     pub metrics: Arc<Metrics>,
@@ -61,11 +63,20 @@ pub struct Config {
     pub reader_wait_ms_max: u64,
     /// The longest that one exchange may take.
     pub duration_ms_max: u64,
+    /// Texts whose findings are remembered; 0: none.
+    pub cache_entries_max: u64,
+    /// What they may take together.
+    pub cache_bytes_max: u64,
 }
 
 impl Default for Config {
     fn default() -> Self {
-        Self { reader_wait_ms_max: 30_000, duration_ms_max: 600_000 }
+        Self {
+            reader_wait_ms_max: 30_000,
+            duration_ms_max: 600_000,
+            cache_entries_max: 65_536,
+            cache_bytes_max: 32 << 20,
+        }
     }
 }
 
@@ -113,9 +124,11 @@ impl Pipeline {
         };
         let mut exchange = Exchange::begin(self, &engine, &caller, &call);
 
-        let permitted = match input::judge(&engine, call.request) {
-            Judgement::Permitted { verdict, stored, request } => {
+        let judged = input::judge(&engine, exchange.occasion(), self.cache.as_ref(), call.request);
+        let permitted = match judged {
+            Judgement::Permitted { verdict, stored, request, leak } => {
                 exchange.input_judged(verdict, stored);
+                exchange.guard(leak);
                 request
             }
             Judgement::Stopped { verdict, stored, reply, outcome } => {
@@ -181,7 +194,8 @@ impl Pipeline {
             .zip(&inputs)
             .map(|(index, text)| {
                 let place = Place::Input { index };
-                engine.judge(Stage::Input, &[Judged { place, role: Role::User, text }])
+                let judged = [Judged { place, role: Role::User, text }];
+                engine.judge_on(exchange.occasion(), self.cache.as_ref(), Stage::Input, &judged)
             })
             .collect();
         exchange.inputs_judged(&verdicts);

@@ -6,15 +6,23 @@
 //! still being written. No HTTP, no model, no log: the pipeline acts on the
 //! verdicts, `cli` checks and tests policies.
 
+mod cache;
 mod compile;
+mod conversation;
 mod document;
 mod engine;
 mod evidence;
+mod judging;
+mod leak;
+mod occasion;
+mod overlap;
 mod problem;
+mod reading;
 mod screen;
 mod spec;
 mod stage_rules;
 mod store;
+mod watched;
 
 pub mod cases;
 pub mod watch;
@@ -25,8 +33,11 @@ use std::sync::Arc;
 
 use crate::domain::{Action, Digest, Place, Role};
 
+pub use cache::{Cache, CacheCounts};
 pub use compile::Compiled;
 pub use engine::Engine;
+pub use leak::{Canary, Leak};
+pub use occasion::{Occasion, SampleKey};
 pub use screen::Screen;
 pub use store::Store;
 

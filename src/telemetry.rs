@@ -108,6 +108,13 @@ impl Metrics {
         self.instruments.operation.running.with_label_values(&[backend]).set(gauge(running));
     }
 
+    /// Texts that were known to the verdict cache, and texts that were not.
+    pub fn verdict_cache(&self, hits: u64, misses: u64) {
+        let counts = &self.instruments.judging.verdict_cache;
+        counts.with_label_values(&["hit"]).inc_by(hits);
+        counts.with_label_values(&["miss"]).inc_by(misses);
+    }
+
     /// This version of the policy `name` is in force now; the one before is no longer shown.
     pub fn policy_loaded(&self, name: &str, version: &str, digest: Digest) {
         let now = (version.to_owned(), digest.short());
@@ -205,6 +212,7 @@ mod tests {
         metrics.first_token(Duration::from_millis(40));
         metrics.tokens(Usage { prompt_tokens: 7, completion_tokens: 11 });
         metrics.held_back(12, Duration::from_millis(2));
+        metrics.verdict_cache(5, 1);
         metrics.queue("demo", 3, 4);
         metrics.policy_reload_failed("default");
         metrics.audit_lag(5);
@@ -220,6 +228,7 @@ mod tests {
             "portcullis_tokens_total{kind=\"prompt\"} 7",
             "portcullis_tokens_total{kind=\"completion\"} 11",
             "portcullis_held_back_chars_sum 12",
+            "portcullis_verdict_cache_total{result=\"hit\"} 5",
             "portcullis_backend_queue_depth{backend=\"demo\"} 3",
             "portcullis_backend_running{backend=\"demo\"} 4",
             "portcullis_policy_reload_failures_total{policy=\"default\"} 1",

@@ -13,6 +13,8 @@
 mod compile;
 #[path = "policies/engine.rs"]
 mod engine;
+#[path = "policies/judging.rs"]
+mod judging;
 #[path = "policies/sample.rs"]
 mod sample;
 #[path = "policies/screen.rs"]

@@ -71,6 +71,7 @@ impl Fixture {
         let aliases = BTreeMap::from([("m".to_owned(), Arc::from("org/m"))]);
         let pipeline = Pipeline {
             policies: Arc::new(Store::load(sources).unwrap()),
+            cache: None,
             backends: Registry::new(vec![backend], aliases),
             ledger,
             metrics: Arc::clone(&metrics),

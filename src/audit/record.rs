@@ -178,6 +178,7 @@ pub(super) mod tests {
             span: 3..9,
             view: View::Canonical,
             entity: None,
+            sampled_out: false,
         };
         DecisionRecord {
             decision: DecisionId::new(),

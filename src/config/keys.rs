@@ -201,6 +201,13 @@ pub const KEYS: &[Key] = &[
         "For the back ends to say that they are ready (`/readyz`).",
     ),
     key(
+        "exchange.cache_entries_max",
+        "",
+        "65536",
+        "Texts whose findings are remembered, so that a history is not judged again; 0 switches it off.",
+    ),
+    key("exchange.cache_bytes_max", "", "33554432", "Memory for the remembered findings."),
+    key(
         "exchange.duration_ms_max",
         "",
         "600000",

@@ -217,6 +217,18 @@ fn exchange(resolver: &mut Resolver<'_>, written: &written::Exchange) -> pipelin
             100..=MS_MAX,
             defaults.reader_wait_ms_max,
         ),
+        cache_entries_max: resolver.number(
+            &["exchange", "cache_entries_max"],
+            written.cache_entries_max,
+            0..=1 << 32,
+            defaults.cache_entries_max,
+        ),
+        cache_bytes_max: resolver.number(
+            &["exchange", "cache_bytes_max"],
+            written.cache_bytes_max,
+            0..=1 << 40,
+            defaults.cache_bytes_max,
+        ),
     }
 }
 

@@ -97,6 +97,8 @@ pub(super) struct Api {
 pub(super) struct Exchange {
     pub duration_ms_max: Option<u64>,
     pub reader_wait_ms_max: Option<u64>,
+    pub cache_entries_max: Option<u64>,
+    pub cache_bytes_max: Option<u64>,
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -129,6 +129,10 @@ pub struct Finding {
     /// What kind of personal data or secret was recognised, if the rule looks for such.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub entity: Option<Entity>,
+    /// The rule acts in a share of the exchanges only, and this is none of them: it is recorded
+    /// and counts towards no action.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub sampled_out: bool,
 }
 
 /// Text that was not judged, and why. Never silently empty.

@@ -14,13 +14,14 @@ use crate::audit::{
 };
 use crate::domain::{Action, Caller, DecisionId, Digest, Endpoint, Outcome, Stage, Usage, Verdict};
 use crate::inference::{InferenceError, InferenceErrorKind};
-use crate::policy::{Engine, Reply};
+use crate::policy::{Engine, Leak, Occasion, Reply, SampleKey, Screen};
 
 /// One exchange in flight. Consumed by exactly one of the sealing methods.
 #[derive(Debug)]
 pub(super) struct Exchange<'p> {
     pub(super) pipeline: &'p Pipeline,
     pub(super) engine: Arc<Engine>,
+    occasion: Arc<Occasion>,
     record: DecisionRecord,
     begun: Instant,
 }
@@ -58,8 +59,10 @@ impl<'p> Exchange<'p> {
         model: Arc<str>,
     ) -> Self {
         pipeline.metrics.request_started(endpoint);
+        let decision = DecisionId::new();
+        let occasion = Occasion { sample: Some(SampleKey::of(decision)), leak: None };
         let record = DecisionRecord {
-            decision: DecisionId::new(),
+            decision,
             endpoint,
             streamed: false,
             caller: Arc::clone(&caller.name),
@@ -81,7 +84,22 @@ impl<'p> Exchange<'p> {
             held: Held::default(),
             left_out: LeftOut::default(),
         };
-        Self { pipeline, engine: Arc::clone(engine), record, begun: Instant::now() }
+        let (engine, occasion) = (Arc::clone(engine), Arc::new(occasion));
+        Self { pipeline, engine, occasion, record, begun: Instant::now() }
+    }
+
+    /// What is particular to this exchange, for both stages.
+    pub(super) fn occasion(&self) -> &Occasion {
+        &self.occasion
+    }
+
+    /// The answer must not give this away.
+    pub(super) fn guard(&mut self, leak: Option<Arc<Leak>>) {
+        self.occasion = Arc::new(Occasion { leak, ..Occasion::clone(&self.occasion) });
+    }
+
+    pub(super) fn screen(&self, choice: u32) -> Screen {
+        self.engine.screen_on(&self.occasion, choice)
     }
 
     pub(super) fn input_judged(&mut self, verdict: Verdict, stored: Vec<StoredText>) {
@@ -89,6 +107,7 @@ impl<'p> Exchange<'p> {
         self.record.timings.input_us = micros(elapsed);
         self.pipeline.metrics.stage_elapsed(Stage::Input, elapsed);
         self.record.stored.extend(stored);
+        self.count_cached();
         self.judged(verdict);
     }
 
@@ -97,8 +116,16 @@ impl<'p> Exchange<'p> {
         let elapsed = self.begun.elapsed();
         self.record.timings.input_us = micros(elapsed);
         self.pipeline.metrics.stage_elapsed(Stage::Input, elapsed);
+        self.count_cached();
         for verdict in verdicts {
             self.judged(verdict.clone());
+        }
+    }
+
+    fn count_cached(&self) {
+        if let Some(cache) = &self.pipeline.cache {
+            let counts = cache.take_counts();
+            self.pipeline.metrics.verdict_cache(counts.hits, counts.misses);
         }
     }
 

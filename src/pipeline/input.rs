@@ -3,19 +3,31 @@
 //! grants [`Permitted`].
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use super::turns::{self, Turn};
 use crate::audit::StoredText;
 use crate::domain::{
-    Action, Field, GenerationRequest, Message, Outcome, Permitted, Place, Prompt, Role, Stage,
-    Verdict,
+    Action, DecisionId, Digest, Field, GenerationRequest, Message, Outcome, Permitted, Place,
+    Prompt, Role, Stage, Verdict,
 };
-use crate::policy::{Engine, Judged, Reply, ReplyStyle};
+use crate::policy::{Cache, Canary, Engine, Judged, Leak, Occasion, Reply, ReplyStyle};
 
 /// What became of a prompt.
 pub(super) enum Judgement {
-    Permitted { verdict: Verdict, stored: Vec<StoredText>, request: Permitted<GenerationRequest> },
-    Stopped { verdict: Verdict, stored: Vec<StoredText>, reply: Reply, outcome: Outcome },
+    Permitted {
+        verdict: Verdict,
+        stored: Vec<StoredText>,
+        request: Permitted<GenerationRequest>,
+        /// What the answer must not give away of the system text.
+        leak: Option<Arc<Leak>>,
+    },
+    Stopped {
+        verdict: Verdict,
+        stored: Vec<StoredText>,
+        reply: Reply,
+        outcome: Outcome,
+    },
 }
 
 /// The texts of one request, each with its place.
@@ -29,16 +41,22 @@ struct Texts {
 }
 
 /// Judges all texts together, then redacts and neutralises what may pass.
-pub(super) fn judge(engine: &Engine, mut request: GenerationRequest) -> Judgement {
+pub(super) fn judge(
+    engine: &Engine,
+    occasion: &Occasion,
+    cache: Option<&Cache>,
+    mut request: GenerationRequest,
+) -> Judgement {
     let mut texts = Texts::of(&mut request);
     let judged = texts.judged();
-    let verdict = engine.judge(Stage::Input, &judged);
+    let verdict = engine.judge_on(occasion, cache, Stage::Input, &judged);
     let stored = stored(engine, &judged, &verdict);
     drop(judged);
     texts.rewrite(engine, &verdict);
     texts.put_back(engine, &mut request);
+    let leak = guard_system_text(engine, &mut request.prompt);
     match Permitted::grant(&verdict, request) {
-        Some(request) => Judgement::Permitted { verdict, stored, request },
+        Some(request) => Judgement::Permitted { verdict, stored, request, leak },
         None => {
             let mut reply = engine.reply(verdict.decisive());
             let outcome = if verdict.action == Action::Replace {
@@ -60,6 +78,22 @@ pub(super) fn first_turn_notice(engine: &Engine, request: &GenerationRequest) ->
     let begun = messages.iter().any(|message| message.role == Role::Assistant);
     let notice = engine.disclosure().first_turn.as_deref()?;
     (!begun).then(|| format!("{notice}\n\n"))
+}
+
+/// Plants a canary in the system text, if the policy wants one and there is a system text, and
+/// says what of it the answer must not contain.
+fn guard_system_text(engine: &Engine, prompt: &mut Prompt) -> Option<Arc<Leak>> {
+    let Prompt::Chat(messages) = prompt else { return None };
+    let system = messages.iter_mut().find(|message| message.role == Role::System)?;
+    // A decision's name that nobody ever sees is random enough, and another one each time.
+    let secret = || Digest::of(DecisionId::new().to_string().as_bytes());
+    let canary = engine.plants_canary().then(|| Canary::of(secret()));
+    let leak = engine.leak(&system.text, canary.clone());
+    if let Some(canary) = canary {
+        system.text.push_str(turns::SEAM);
+        system.text.push_str(&canary.line());
+    }
+    leak.map(Arc::new)
 }
 
 fn stored(engine: &Engine, texts: &[Judged<'_>], verdict: &Verdict) -> Vec<StoredText> {

@@ -73,8 +73,7 @@ impl<'p> Output<'p> {
         first_turn: Option<String>,
         events: mpsc::Sender<Released>,
     ) -> Self {
-        let choices =
-            (0..choices).map(|index| Choice::new(exchange.engine.screen(index))).collect();
+        let choices = (0..choices).map(|index| Choice::new(exchange.screen(index))).collect();
         Self {
             exchange,
             choices,

@@ -9,7 +9,7 @@
 use crate::domain::{Message, Role};
 
 /// Between the texts of messages that become one turn; what `model` puts there too.
-const SEAM: &str = "\n\n";
+pub(super) const SEAM: &str = "\n\n";
 
 /// Messages that the model reads as one.
 #[derive(Debug, PartialEq, Eq)]

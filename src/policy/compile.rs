@@ -7,6 +7,7 @@
 
 mod categories;
 mod header;
+mod judging;
 mod reachable;
 mod rules;
 
@@ -40,6 +41,8 @@ pub(super) fn compile(file: &str, source: &str) -> Result<Compiled, PolicyError>
     let header = header::read(&document, &mut problems);
     let categories = categories::read(&document, &header, &mut problems);
     let rules = rules::read(&document, source, &mut problems);
+    let conversation = judging::conversation(&document, &mut problems);
+    let system_prompt = judging::system_prompt(&document, &mut problems);
     reachable::check(&rules, &categories, &header, &mut problems);
 
     if problems.errors() > 0 {
@@ -54,6 +57,8 @@ pub(super) fn compile(file: &str, source: &str) -> Result<Compiled, PolicyError>
         block_level: header.block_level,
         unjudged: header.unjudged,
         limits: header.limits,
+        conversation,
+        system_prompt,
         disclosure_header: header.disclosure_header,
         disclosure_first_turn: header.disclosure_first_turn,
         system_text: document.system_text.filter(|text| !text.trim().is_empty()),

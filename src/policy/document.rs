@@ -8,7 +8,7 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::ops::Range;
 
-use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
+use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_saphyr::Location;
 pub(super) use serde_saphyr::Spanned;
 
@@ -89,6 +89,8 @@ written! {
         block_level: Spanned<u8>,
         unjudged: Spanned<String>,
         limits: LimitsWritten,
+        conversation: ConversationWritten,
+        system_prompt: SystemPromptWritten,
         disclosure: DisclosureWritten,
         system_text: String,
         refusal_style: Spanned<String>,
@@ -100,6 +102,20 @@ written! {
     LimitsWritten {
         judged_bytes_max: Spanned<u64>,
         findings_max: Spanned<u64>,
+        views_depth: Spanned<u64>,
+        views_bytes_max: Spanned<u64>,
+        request_bytes_max: Spanned<u64>,
+    }
+
+    ConversationWritten {
+        decay: Spanned<f64>,
+        window_turns: Spanned<u64>,
+        join: bool,
+    }
+
+    SystemPromptWritten {
+        canary: bool,
+        overlap_words: Spanned<u64>,
     }
 
     DisclosureWritten {
@@ -133,6 +149,43 @@ written! {
         whole_words: bool,
         unless: Vec<Spanned<String>>,
         redact_as: Spanned<String>,
+        views: Spanned<NamesWritten>,
+        sample: Spanned<f64>,
+    }
+}
+
+/// A list of names, or one word for a set of them.
+#[derive(Debug)]
+pub(super) enum NamesWritten {
+    Word(String),
+    List(Vec<Spanned<String>>),
+}
+
+impl<'de> Deserialize<'de> for NamesWritten {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Names;
+
+        impl<'de> Visitor<'de> for Names {
+            type Value = NamesWritten;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("`all` or a list of names")
+            }
+
+            fn visit_str<E>(self, word: &str) -> Result<NamesWritten, E> {
+                Ok(NamesWritten::Word(word.to_owned()))
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<NamesWritten, A::Error> {
+                let mut names = Vec::new();
+                while let Some(name) = seq.next_element()? {
+                    names.push(name);
+                }
+                Ok(NamesWritten::List(names))
+            }
+        }
+
+        deserializer.deserialize_any(Names)
     }
 }
 

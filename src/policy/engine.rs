@@ -1,26 +1,30 @@
 //! A compiled policy: immutable, pure, shared by every exchange.
 //!
-//! It judges whole texts; [`Screen`] judges a text that is still being
-//! written, by the same steps ([`StageRules::hits`], [`Evidence`]). Nothing
-//! here sees YAML, and nothing here reads a clock or a file.
+//! It judges whole texts ([`super::judging`]); [`Screen`] judges a text that is
+//! still being written, by the same steps ([`super::watched`], [`Evidence`]).
+//! Nothing here sees YAML, and nothing here reads a clock or a file.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
 
+use super::cache::Cache;
 use super::compile::MASK;
-use super::evidence::Evidence;
+use super::evidence::{self, Evidence};
+use super::leak::{Canary, Leak};
+use super::occasion::Occasion;
+use super::overlap::Overlap;
 use super::screen::Screen;
-use super::spec::{Decision, Spec, UnjudgedMeans};
-use super::stage_rules::{StageRules, block_end, sort};
-use super::{Disclosure, Judged, Reply, ReplyStyle};
-use crate::detect::{self, Hit, LexiconError};
+use super::spec::{ConversationSpec, Decision, LimitsSpec, Spec, UnjudgedMeans};
+use super::stage_rules::StageRules;
+use super::{Disclosure, Judged, Reply, ReplyStyle, judging};
+use crate::detect::{self, LexiconError};
 use crate::domain::{
     Action, Category, CategoryScore, Digest, Finding, Place, RuleId, Stage, Unjudged,
     UnjudgedReason, Verdict,
 };
-use crate::text::{Canonical, markers};
+use crate::text::markers;
 
 /// A compiled policy. Pure: no I/O, no clock. Share it by `Arc`.
 #[derive(Debug)]
@@ -74,25 +78,22 @@ impl Engine {
         self.spec.rules.iter().filter(|rule| rule.level <= self.spec.detect_level).count()
     }
 
-    /// Judges all texts of one stage together.
+    /// Judges all texts of one stage together; every rule acts.
+    ///
+    /// Texts of messages stand in the order of the conversation.
     pub fn judge(&self, stage: Stage, texts: &[Judged<'_>]) -> Verdict {
-        let rules = self.rules(stage);
-        let mut judging = Judging {
-            engine: self,
-            rules,
-            evidence: Evidence::new(stage, rules.rules.len()),
-            findings: Vec::new(),
-            unjudged: Vec::new(),
-        };
-        for text in texts {
-            judging.text(text);
-        }
-        let Judging { evidence, mut findings, unjudged, .. } = judging;
-        findings.sort_by(|a, b| {
-            let key = |finding: &Finding| (finding.place, finding.span.start, finding.span.end);
-            key(a).cmp(&key(b)).then_with(|| a.rule.cmp(&b.rule))
-        });
-        self.verdict(stage, &evidence, findings, unjudged)
+        self.judge_on(&Occasion::default(), None, stage, texts)
+    }
+
+    /// As [`Engine::judge`], for one exchange. A cache saves work and changes nothing.
+    pub fn judge_on(
+        &self,
+        occasion: &Occasion,
+        cache: Option<&Cache>,
+        stage: Stage,
+        texts: &[Judged<'_>],
+    ) -> Verdict {
+        judging::judge(self, stage, texts, occasion, cache)
     }
 
     pub(super) fn verdict(
@@ -129,7 +130,7 @@ impl Engine {
         let mut spans: Vec<(Range<usize>, &str)> = verdict
             .findings
             .iter()
-            .filter(|finding| finding.place == place && finding.level <= self.spec.block_level)
+            .filter(|finding| finding.place == place && self.acts(finding))
             .filter(|finding| redacts(finding.category))
             .map(|finding| (finding.span.clone(), self.mask(&finding.rule)))
             .collect();
@@ -161,6 +162,11 @@ impl Engine {
         Cow::Owned(out)
     }
 
+    /// Whether a finding counts towards actions.
+    fn acts(&self, finding: &Finding) -> bool {
+        finding.level <= self.spec.block_level && !finding.sampled_out
+    }
+
     fn mask(&self, rule: &RuleId) -> &str {
         self.masks.get(&rule.0).map_or(MASK, |mask| mask)
     }
@@ -170,9 +176,27 @@ impl Engine {
         markers::neutralise(text)
     }
 
-    /// The incremental judge of one choice.
+    /// The incremental judge of one choice; every rule acts.
     pub fn screen(self: &Arc<Self>, choice: u32) -> Screen {
-        Screen::new(Arc::clone(self), choice)
+        self.screen_on(&Arc::default(), choice)
+    }
+
+    /// As [`Engine::screen`], for one exchange.
+    pub fn screen_on(self: &Arc<Self>, occasion: &Arc<Occasion>, choice: u32) -> Screen {
+        Screen::new(Arc::clone(self), Arc::clone(occasion), choice)
+    }
+
+    /// Whether the gateway plants a canary in the system text.
+    pub fn plants_canary(&self) -> bool {
+        self.spec.system_prompt.canary
+    }
+
+    /// What an answer must not give away of the system text that the model was given, or `None`
+    /// when the policy does not mind or the text is too short to tell.
+    pub fn leak(&self, system_text: &str, canary: Option<Canary>) -> Option<Leak> {
+        let words = self.spec.system_prompt.overlap_words;
+        let overlap = words.and_then(|words| Overlap::of(system_text, words));
+        Leak::new(canary.filter(|_| self.plants_canary()), overlap)
     }
 
     pub fn reply(&self, category: Option<Category>) -> Reply {
@@ -214,14 +238,11 @@ impl Engine {
 
     /// Whether the evidence of a category reaches its threshold, whatever the action then is.
     pub(super) fn reaches_threshold(&self, verdict: &Verdict, category: Category) -> bool {
-        let rules = &self.rules(verdict.stage).rules;
-        let mut evidence = Evidence::new(verdict.stage, rules.len());
-        for (number, rule) in rules.iter().enumerate() {
-            if verdict.findings.iter().any(|finding| finding.rule == rule.id) {
-                evidence.add(number, rule.weight);
-            }
-        }
-        evidence.reaches(category, self.decision(category, verdict.stage).threshold)
+        let threshold = self.decision(category, verdict.stage).threshold;
+        let scored = verdict.categories.iter().find(|score| score.category == category);
+        let enforced = |finding: &Finding| finding.category == category && self.acts(finding);
+        scored.is_some_and(|scored| evidence::reaches(f64::from(scored.score), threshold))
+            && verdict.findings.iter().any(enforced)
     }
 
     pub(super) fn rules(&self, stage: Stage) -> &StageRules {
@@ -231,66 +252,11 @@ impl Engine {
         }
     }
 
-    pub(super) fn judged_bytes_max(&self) -> usize {
-        self.spec.limits.judged_bytes_max
+    pub(super) fn limits(&self) -> &LimitsSpec {
+        &self.spec.limits
     }
 
-    pub(super) fn findings_max(&self) -> usize {
-        self.spec.limits.findings_max
-    }
-}
-
-/// One call of [`Engine::judge`] at work.
-struct Judging<'e> {
-    engine: &'e Engine,
-    rules: &'e StageRules,
-    evidence: Evidence,
-    findings: Vec<Finding>,
-    unjudged: Vec<Unjudged>,
-}
-
-impl Judging<'_> {
-    fn text(&mut self, judged: &Judged<'_>) {
-        let limit = judged.text.floor_char_boundary(self.engine.judged_bytes_max());
-        let (head, tail) = judged.text.split_at_checked(limit).unwrap_or((judged.text, ""));
-        let view = Canonical::of(head);
-        let markers = self.rules.marker.map(|rule| (rule, markers::find(view.text())));
-        let mut pass = self.rules.detector().pass();
-        let mut hits = Vec::new();
-        let mut from = 0;
-        while from < view.end() {
-            let until = block_end(&view, from, view.end());
-            self.rules.hits(&view, from..until, &mut pass, &mut hits);
-            if let Some((rule, spans)) = &markers {
-                let here = spans.iter().filter(|span| (from..until).contains(&span.start));
-                hits.extend(here.map(|span| Hit { rule: *rule, span: span.clone(), entity: None }));
-                sort(&mut hits);
-            }
-            for hit in &hits {
-                let Some(rule) = self.rules.rules.get(hit.rule) else { continue };
-                if rule.roles.as_ref().is_some_and(|roles| !roles.contains(&judged.role)) {
-                    continue;
-                }
-                let span = view.original(hit.span.clone());
-                if self.findings.len() >= self.engine.findings_max() {
-                    self.give_up(
-                        judged.place,
-                        span.start..judged.text.len(),
-                        UnjudgedReason::TooManyFindings,
-                    );
-                    return;
-                }
-                self.evidence.add(hit.rule, rule.weight);
-                self.findings.push(rule.finding(judged.place, span, hit.entity));
-            }
-            from = until;
-        }
-        if !tail.is_empty() {
-            self.give_up(judged.place, limit..judged.text.len(), UnjudgedReason::TooLong);
-        }
-    }
-
-    fn give_up(&mut self, place: Place, span: Range<usize>, reason: UnjudgedReason) {
-        self.unjudged.push(Unjudged { place, span, reason });
+    pub(super) fn conversation(&self) -> ConversationSpec {
+        self.spec.conversation
     }
 }

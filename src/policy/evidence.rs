@@ -2,7 +2,8 @@
 //!
 //! A category's score is `1 - Π(1 - score)` over the distinct rules that
 //! matched: independent hints, each of which could be wrong. Rules above the
-//! block level are recorded but never act.
+//! block level are recorded but never act. In a conversation the score of an
+//! older turn counts with a share ([`super::conversation`]).
 
 use crate::domain::{Action, Category, CategoryScore, Stage};
 
@@ -41,8 +42,13 @@ struct Tally {
 
 impl Tally {
     fn reaches(&self, threshold: f32) -> bool {
-        self.enforced && 1.0 - self.enforced_doubt + TOLERANCE >= f64::from(threshold)
+        self.enforced && reaches(1.0 - self.enforced_doubt, threshold)
     }
+}
+
+/// Whether a score meets a threshold, on paper.
+pub(super) fn reaches(score: f64, threshold: f32) -> bool {
+    score + TOLERANCE >= f64::from(threshold)
 }
 
 impl Evidence {
@@ -53,17 +59,33 @@ impl Evidence {
 
     /// Counts a match of rule `number`, once.
     pub(super) fn add(&mut self, number: usize, weight: Weight) {
+        self.add_share(number, weight, 1.0);
+    }
+
+    /// Counts a match of rule `number` with a share of its score (0 to 1), once: whoever adds
+    /// begins with the largest share.
+    pub(super) fn add_share(&mut self, number: usize, weight: Weight, share: f64) {
         let Some(counted) = self.counted.get_mut(number) else { return };
         if std::mem::replace(counted, true) {
             return;
         }
         let Some(tally) = self.tallies.get_mut(index(weight.category)) else { return };
-        let doubt = 1.0 - f64::from(weight.score);
+        let doubt = 1.0 - f64::from(weight.score) * share;
         tally.doubt *= doubt;
         tally.found = true;
         if weight.enforced {
             tally.enforced_doubt *= doubt;
             tally.enforced = true;
+        }
+    }
+
+    /// Lets no category score less than it does in `part`.
+    pub(super) fn raise(&mut self, part: &Self) {
+        for (tally, part) in self.tallies.iter_mut().zip(&part.tallies) {
+            tally.doubt = tally.doubt.min(part.doubt);
+            tally.enforced_doubt = tally.enforced_doubt.min(part.enforced_doubt);
+            tally.found |= part.found;
+            tally.enforced |= part.enforced;
         }
     }
 
@@ -76,11 +98,6 @@ impl Evidence {
             return Action::Allow;
         }
         if tally.reaches(decision.threshold) { decision.action } else { Action::Flag }
-    }
-
-    /// Whether a category's enforced rules add up to `threshold`, whatever is then done.
-    pub(super) fn reaches(&self, category: Category, threshold: f32) -> bool {
-        self.tallies.get(index(category)).is_some_and(|tally| tally.reaches(threshold))
     }
 
     /// The categories with evidence, the decisive one first.

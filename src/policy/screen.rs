@@ -11,10 +11,15 @@ use std::sync::Arc;
 
 use super::engine::Engine;
 use super::evidence::Evidence;
+use super::judging::sort;
+use super::occasion::Occasion;
 use super::stage_rules::block_end;
+use super::watched::{Watched, grow};
 use super::{Segment, Step};
 use crate::detect::{Hit, Pass, back_by_chars};
-use crate::domain::{Action, Category, Finding, Place, Stage, Unjudged, UnjudgedReason, Verdict};
+use crate::domain::{
+    Action, Category, Finding, Place, Stage, Unjudged, UnjudgedReason, Verdict, View,
+};
 use crate::text::Canonical;
 
 /// Text that was decided is forgotten in chunks, not on every piece.
@@ -28,6 +33,7 @@ const STORED_BYTES_MAX: usize = 1 << 10;
 #[derive(Debug)]
 pub struct Screen {
     engine: Arc<Engine>,
+    occasion: Arc<Occasion>,
     choice: u32,
     phase: Phase,
     view: Canonical,
@@ -62,8 +68,8 @@ struct Mask {
 }
 
 impl Screen {
-    pub(super) fn new(engine: Arc<Engine>, choice: u32) -> Self {
-        let rules = engine.rules(Stage::Output);
+    pub(super) fn new(engine: Arc<Engine>, occasion: Arc<Occasion>, choice: u32) -> Self {
+        let watched = Watched::new(&engine, Stage::Output, &occasion);
         Self {
             choice,
             phase: Phase::Judging,
@@ -73,12 +79,13 @@ impl Screen {
             decided: 0,
             released: 0,
             mask: None,
-            pass: rules.detector().pass(),
-            evidence: Evidence::new(Stage::Output, rules.rules.len()),
+            pass: watched.rules().detector().pass(),
+            evidence: watched.evidence(),
             findings: Vec::new(),
             unjudged: Vec::new(),
             stored: Vec::new(),
             engine,
+            occasion,
         }
     }
 
@@ -90,7 +97,8 @@ impl Screen {
             Phase::Unjudged => self.pass_unjudged(piece, &mut step),
             Phase::Judging => {
                 self.forget();
-                let room = self.engine.judged_bytes_max().saturating_sub(self.view.original_end());
+                let room =
+                    self.engine.limits().judged_bytes_max.saturating_sub(self.view.original_end());
                 let (head, tail) = split(piece, room);
                 self.view.push(head);
                 self.original.push_str(head);
@@ -142,19 +150,21 @@ impl Screen {
         if self.phase == Phase::Over || at < self.original_start || at > end {
             return self.phase != Phase::Unjudged;
         }
-        let rules = self.engine.rules(Stage::Output);
+        let watched = self.watched();
+        let detector = watched.rules().detector();
         let text = self.view.text();
         let seam = self.view.canonical_at(at).saturating_sub(self.view.start());
-        let before = back_by_chars(text, seam, self.reach() + rules.detector().context_chars());
+        let before = back_by_chars(text, seam, self.reach() + detector.context_chars());
         let mut probe = Canonical::of(text.get(before..seam).unwrap_or_default());
         let seam = probe.end();
         probe.push(alternative);
         let mut hits = Vec::new();
-        rules.hits(&probe, 0..probe.end(), &mut rules.detector().pass(), &mut hits);
+        watched.hits(&probe, 0..probe.end(), &mut detector.pass(), &mut hits);
         hits.iter().filter(|hit| hit.span.end > seam).any(|hit| {
-            rules.rules.get(hit.rule).is_some_and(|rule| {
-                let action = self.engine.decision(rule.weight.category, Stage::Output).action;
-                rule.weight.enforced && (action.stops() || action == Action::Redact)
+            watched.rule(hit.rule).is_some_and(|rule| {
+                let weight = watched.weight(rule);
+                let action = self.engine.decision(weight.category, Stage::Output).action;
+                weight.enforced && (action.stops() || action == Action::Redact)
             })
         })
     }
@@ -164,12 +174,22 @@ impl Screen {
         self.stored.clone()
     }
 
-    pub fn verdict(self) -> Verdict {
+    pub fn verdict(mut self) -> Verdict {
+        sort(&mut self.findings);
         self.engine.verdict(Stage::Output, &self.evidence, self.findings, self.unjudged)
     }
 
-    /// Characters that must follow a start (itself included) to decide it.
+    fn watched(&self) -> Watched<'_> {
+        Watched::new(&self.engine, Stage::Output, &self.occasion)
+    }
+
+    /// Characters from its start on that a match can depend on.
     fn reach(&self) -> usize {
+        self.rules_reach().max(self.watched().leak_reach_chars())
+    }
+
+    /// Characters that must follow a start (itself included) to decide it by the policy's rules.
+    fn rules_reach(&self) -> usize {
         // The compiler refuses output rules without a bound.
         self.engine.rules(Stage::Output).detector().reach_chars().unwrap_or(usize::MAX)
     }
@@ -177,8 +197,9 @@ impl Screen {
     /// The canonical offset before which every match is visible.
     fn horizon(&self) -> usize {
         let text = self.view.text();
-        let back = back_by_chars(text, text.len(), self.reach().saturating_sub(1));
-        (self.view.start() + back).max(self.decided)
+        let back = back_by_chars(text, text.len(), self.rules_reach().saturating_sub(1));
+        let pending = self.watched().leak_pending(&self.view);
+        (self.view.start() + back).min(pending).max(self.decided)
     }
 
     /// Takes all matches that start before `until` and releases the text before it.
@@ -186,8 +207,7 @@ impl Screen {
         let mut hits = Vec::new();
         while self.decided < until && self.phase == Phase::Judging {
             let end = block_end(&self.view, self.decided, until);
-            let engine = Arc::clone(&self.engine);
-            engine.rules(Stage::Output).hits(
+            Watched::new(&self.engine, Stage::Output, &self.occasion).hits(
                 &self.view,
                 self.decided..end,
                 &mut self.pass,
@@ -208,26 +228,31 @@ impl Screen {
 
     fn take(&mut self, hit: &Hit, step: &mut Step) {
         let span = self.view.original(hit.span.clone());
-        if self.findings.len() >= self.engine.findings_max() {
-            self.give_up(span.start, UnjudgedReason::TooManyFindings, step);
-            let rest = self.slice(self.released..self.view.original_end()).to_owned();
-            self.pass_unjudged(&rest, step);
-            return;
-        }
-        let engine = Arc::clone(&self.engine);
-        let Some(rule) = engine.rules(Stage::Output).rules.get(hit.rule) else { return };
-        let category = rule.weight.category;
-        self.evidence.add(hit.rule, rule.weight);
-        if engine.stores_text(category) {
-            let text = self.slice(span.clone());
-            self.stored.push(split(text, STORED_BYTES_MAX).0.to_owned());
-        }
+        let (engine, occasion) = (Arc::clone(&self.engine), Arc::clone(&self.occasion));
+        let watched = Watched::new(&engine, Stage::Output, &occasion);
+        let Some(rule) = watched.rule(hit.rule) else { return };
+        let weight = watched.weight(rule);
         let place = Place::Choice { index: self.choice };
-        self.findings.push(rule.finding(place, span.clone(), hit.entity));
-        if !rule.weight.enforced {
+        if !grow(&mut self.findings, rule, place, &span) {
+            if self.findings.len() >= engine.limits().findings_max {
+                self.give_up(span.start, UnjudgedReason::TooManyFindings, step);
+                let rest = self.slice(self.released..self.view.original_end()).to_owned();
+                self.pass_unjudged(&rest, step);
+                return;
+            }
+            self.evidence.add(hit.rule, weight);
+            if engine.stores_text(weight.category) {
+                let text = self.slice(span.clone());
+                self.stored.push(split(text, STORED_BYTES_MAX).0.to_owned());
+            }
+            let finding = watched.finding(rule, place, span.clone(), View::Canonical, hit.entity);
+            self.findings.push(finding);
+        }
+        if !weight.enforced {
             return;
         }
-        let action = self.evidence.action(category, engine.decision(category, Stage::Output));
+        let decision = engine.decision(weight.category, Stage::Output);
+        let action = self.evidence.action(weight.category, decision);
         if action.stops() {
             self.stop(span.start, action, step);
         } else if action == Action::Redact {

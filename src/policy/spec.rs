@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use crate::domain::{Action, Category, Digest, Role, Severity, Stage};
+use crate::domain::{Action, Category, Digest, Role, Severity, Stage, View};
 
 #[derive(Debug, Serialize)]
 pub(super) struct Spec {
@@ -21,6 +21,8 @@ pub(super) struct Spec {
     pub(super) block_level: u8,
     pub(super) unjudged: UnjudgedMeans,
     pub(super) limits: LimitsSpec,
+    pub(super) conversation: ConversationSpec,
+    pub(super) system_prompt: SystemPromptSpec,
     pub(super) disclosure_header: Arc<str>,
     pub(super) disclosure_first_turn: Option<Arc<str>>,
     pub(super) system_text: Option<String>,
@@ -43,12 +45,49 @@ pub(super) struct LimitsSpec {
     pub(super) judged_bytes_max: usize,
     /// Findings that one verdict carries.
     pub(super) findings_max: usize,
+    /// Decodings inside one another that are looked into; 0: no other reading than the plain one.
+    pub(super) views_depth: usize,
+    /// Bytes of all readings of one text besides the plain one.
+    pub(super) views_bytes_max: usize,
+    /// Bytes of all texts of a request that are judged.
+    pub(super) request_bytes_max: usize,
 }
 
 impl Default for LimitsSpec {
     fn default() -> Self {
-        Self { judged_bytes_max: 1 << 20, findings_max: 256 }
+        Self {
+            judged_bytes_max: 1 << 20,
+            findings_max: 256,
+            views_depth: 3,
+            views_bytes_max: 4 << 20,
+            request_bytes_max: 4 << 20,
+        }
     }
+}
+
+/// How turns of a conversation count together.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub(super) struct ConversationSpec {
+    /// What remains of a score with each later turn of the user.
+    pub(super) decay: f32,
+    /// Older turns count alone only.
+    pub(super) window_turns: u32,
+    /// Whether the turns of one speaker are also read as one text.
+    pub(super) join: bool,
+}
+
+impl Default for ConversationSpec {
+    fn default() -> Self {
+        Self { decay: 0.9, window_turns: 20, join: true }
+    }
+}
+
+/// What is done so that an answer does not tell the system text.
+#[derive(Debug, Clone, Copy, Default, Serialize)]
+pub(super) struct SystemPromptSpec {
+    pub(super) canary: bool,
+    /// Consecutive words of the system text that are a finding in an answer.
+    pub(super) overlap_words: Option<usize>,
 }
 
 #[derive(Debug, Clone, Serialize)]
@@ -98,6 +137,10 @@ pub(super) struct RuleSpec {
     pub(super) whole_words: bool,
     pub(super) unless: Vec<String>,
     pub(super) redact_as: Arc<str>,
+    /// The readings in which it counts; `None`: all.
+    pub(super) views: Option<Vec<View>>,
+    /// The share of exchanges in which it acts; `None`: all.
+    pub(super) sample: Option<f32>,
 }
 
 impl Spec {

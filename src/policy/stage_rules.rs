@@ -18,6 +18,7 @@ use crate::text::Canonical;
 const BLOCK_BYTES: usize = 4 << 10;
 /// The markers' own weight: worth recording, and a hint beside others.
 const MARKER_SCORE: f32 = 0.4;
+const ALL_VIEWS: u32 = u32::MAX;
 
 /// The rules of one stage; a rule's number is its place in both parts.
 #[derive(Debug)]
@@ -35,6 +36,12 @@ pub(super) struct StageRule {
     pub(super) weight: Weight,
     pub(super) mask: Arc<str>,
     pub(super) roles: Option<Vec<Role>>,
+    /// The readings in which it counts, as bits.
+    views: u32,
+    /// The share of exchanges in which it acts; `None`: all.
+    pub(super) sample: Option<f32>,
+    /// A match that touches the one before it belongs to the same finding.
+    pub(super) grows: bool,
 }
 
 impl StageRules {
@@ -60,6 +67,9 @@ impl StageRules {
                 },
                 mask: rule.redact_as.clone(),
                 roles: rule.roles.clone(),
+                views: rule.views.as_deref().map_or(ALL_VIEWS, bits),
+                sample: rule.sample,
+                grows: false,
             });
             looks_for.push(detect::Rule {
                 phrases: detector.phrases.clone(),
@@ -102,13 +112,17 @@ pub(super) fn sort(hits: &mut Vec<Hit>) {
 
 /// The rule that reports control markers of the chat form.
 fn marker_rule() -> StageRule {
-    StageRule {
-        id: RuleId(format!("{BUILTIN}control-marker").into()),
-        level: 1,
-        weight: Weight { category: Category::PromptInjection, score: MARKER_SCORE, enforced: true },
-        mask: MASK.into(),
-        roles: None,
-    }
+    let weight =
+        Weight { category: Category::PromptInjection, score: MARKER_SCORE, enforced: true };
+    StageRule::builtin(RuleId(format!("{BUILTIN}control-marker").into()), weight, MASK)
+}
+
+const fn bit(view: View) -> u32 {
+    1 << view as u32
+}
+
+fn bits(views: &[View]) -> u32 {
+    views.iter().fold(0, |bits, view| bits | bit(*view))
 }
 
 /// The end of the next block to decide, on a character boundary.
@@ -120,6 +134,23 @@ pub(super) fn block_end(view: &Canonical, from: usize, until: usize) -> usize {
 }
 
 impl StageRule {
+    /// A rule of the program's own.
+    pub(super) fn builtin(id: RuleId, weight: Weight, mask: &str) -> Self {
+        let mask = mask.into();
+        let (roles, sample) = (None, None);
+        Self { id, level: 1, weight, mask, roles, views: ALL_VIEWS, sample, grows: false }
+    }
+
+    /// Whether it counts in a text of this role.
+    pub(super) fn hears(&self, role: Role) -> bool {
+        self.roles.as_ref().is_none_or(|roles| roles.contains(&role))
+    }
+
+    /// Whether it counts in this reading of a text.
+    pub(super) const fn reads(&self, view: View) -> bool {
+        self.views & bit(view) != 0
+    }
+
     pub(super) fn finding(
         &self,
         place: Place,
@@ -135,6 +166,7 @@ impl StageRule {
             span,
             view: View::Canonical,
             entity,
+            sampled_out: false,
         }
     }
 }

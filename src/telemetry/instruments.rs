@@ -36,6 +36,7 @@ pub(super) struct Judging {
     pub stage_duration: HistogramVec,
     pub held_chars: Histogram,
     pub held_time: Histogram,
+    pub verdict_cache: IntCounterVec,
     pub policy: IntGaugeVec,
     pub reload_failures: IntCounterVec,
 }
@@ -82,6 +83,9 @@ impl Instruments {
         }
         for stage in Stage::ALL {
             let _ = self.judging.stage_duration.with_label_values(&[stage.name()]);
+        }
+        for result in ["hit", "miss"] {
+            self.judging.verdict_cache.with_label_values(&[result]).inc_by(0);
         }
         for kind in ["prompt", "completion"] {
             self.exchanges.tokens.with_label_values(&[kind]).inc_by(0);
@@ -145,6 +149,11 @@ impl Judging {
                 "portcullis_held_back_seconds",
                 "How long text was held back.",
                 exponential_buckets(0.000_1, 2.5, 14)?,
+            )?,
+            verdict_cache: declare.counters(
+                "portcullis_verdict_cache_total",
+                "Texts of requests that were judged before, and texts that were not.",
+                &["result"],
             )?,
             policy: declare.gauges(
                 "portcullis_policy_info",

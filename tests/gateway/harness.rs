@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use futures::StreamExt as _;
 use portcullis::app::Application;
 use portcullis::domain::{
-    Alternative, Category, FinishReason, GenerationEvent, Prompt, TokenLogprob, Usage,
+    Alternative, Category, FinishReason, GenerationEvent, Prompt, Role, TokenLogprob, Usage,
 };
 use portcullis::inference::{Backend, ModelInfo, scripted::Scripted};
 use serde_json::{Value, json};
@@ -42,6 +42,7 @@ pub struct Rules {
     rules: Vec<(String, String, String)>,
     refusal_style: Option<String>,
     first_turn: Option<String>,
+    more: Vec<(String, Value)>,
 }
 
 impl Rules {
@@ -72,6 +73,12 @@ impl Rules {
 
     pub fn first_turn(mut self, notice: &str) -> Self {
         self.first_turn = Some(notice.to_owned());
+        self
+    }
+
+    /// A further key of the policy.
+    pub fn set(mut self, key: &str, value: Value) -> Self {
+        self.more.push((key.to_owned(), value));
         self
     }
 
@@ -117,8 +124,7 @@ impl Rules {
         if let Some(notice) = &self.first_turn {
             disclosure["first_turn"] = json!(notice);
         }
-        // YAML is a superset of JSON.
-        json!({
+        let mut policy = json!({
             "policy": "test",
             "version": "1",
             "description": "what one test needs",
@@ -130,14 +136,19 @@ impl Rules {
             "refusal": "refused",
             "categories": categories,
             "rules": rules,
-        })
-        .to_string()
+        });
+        for (key, value) in &self.more {
+            policy[key] = value.clone();
+        }
+        // YAML is a superset of JSON.
+        policy.to_string()
     }
 }
 
 enum Script {
     Events(Vec<GenerationEvent>),
     EchoPrompt,
+    EchoSystemText,
     /// No script: the back ends that the settings name.
     Configured,
 }
@@ -223,6 +234,12 @@ impl Builder {
 
     pub fn echoes_the_prompt(mut self) -> Self {
         self.script = Script::EchoPrompt;
+        self
+    }
+
+    /// The model tells its system text, one character at a time.
+    pub fn echoes_the_system_text(mut self) -> Self {
+        self.script = Script::EchoSystemText;
         self
     }
 
@@ -609,6 +626,10 @@ fn backend(
         match &script {
             Script::Events(events) => events.clone(),
             Script::EchoPrompt => ended(vec![delta(0, &last_text(&request.prompt))], 1),
+            Script::EchoSystemText => {
+                let said = system_text(&request.prompt);
+                ended(said.chars().map(|c| delta(0, &c.to_string())).collect(), 1)
+            }
             Script::Configured => Vec::new(),
         }
     })))
@@ -619,6 +640,12 @@ fn last_text(prompt: &Prompt) -> String {
         Prompt::Text(text) => text.clone(),
         Prompt::Chat(messages) => messages.last().unwrap().text.clone(),
     }
+}
+
+fn system_text(prompt: &Prompt) -> String {
+    let Prompt::Chat(messages) = prompt else { return "no chat".to_owned() };
+    let system = messages.iter().find(|message| message.role == Role::System);
+    system.map_or("no system text", |message| &message.text).to_owned()
 }
 
 fn read_log(data: &Path) -> Vec<Value> {

@@ -148,3 +148,49 @@ fn an_input_rule_may_be_unbounded() {
     assert_eq!(verdict.decisive(), Some(Category::Spam));
     assert_eq!(verdict.findings[0].span, 0..long.len());
 }
+
+#[test]
+fn keys_about_reading_and_weighing_are_checked() {
+    let text = policy(
+        &[],
+        "conversation: { decay: 1.5, window_turns: 0, joined: true }
+system_prompt: { canary: true, overlap_words: 2 }
+rules:
+  - { id: a/a, category: spam, phrases: [x], views: plain }
+  - { id: a/b, category: spam, phrases: [y], views: [base46] }
+  - { id: a/c, category: spam, phrases: [z], views: [base64] }
+  - { id: a/d, category: spam, phrases: [u], views: [], directions: [input] }
+  - { id: a/e, category: spam, phrases: [v], sample: 2 }
+  - { id: a/f, category: child_exploitation, phrases: [w], sample: 0.5 }
+limits: { views_depth: 99, views_bytes_max: 0 }
+",
+    );
+    let error = refused(&text);
+    for snippet in [
+        "the decay must be above 0 and at most 1",
+        "`window_turns` must be 1 to 10000",
+        "unknown key `joined`",
+        "`overlap_words` must be 4 to 32",
+        "`plain` is no set of views",
+        "did you mean `base64`?",
+        "this rule can find nothing in an answer",
+        "no view is left for this rule",
+        "the sample must be above 0 and at most 1",
+        "a rule of `child_exploitation` acts in every exchange",
+        "`views_depth` must be 0 to 8",
+        "`views_bytes_max` must be 1 to",
+    ] {
+        assert!(error.report.contains(snippet), "{snippet}\n{}", error.report);
+    }
+}
+
+#[test]
+fn a_rule_that_does_not_always_act_shadows_nothing() {
+    for key in ["sample: 0.5", "views: [canonical]"] {
+        let text = rules(&format!(
+            "  - {{ id: a, category: weapons, phrases: [pipe bomb], {key} }}\n  - {{ id: b, category: weapons, phrases: [big pipe bomb] }}\n"
+        ));
+        let compiled = compile_text("my.yaml", &text).unwrap_or_else(|error| panic!("{error}"));
+        assert_eq!(compiled.warnings, "");
+    }
+}

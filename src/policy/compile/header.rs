@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::missing;
+use super::{judging, missing};
 use crate::policy::document::{Document, Spanned, place};
 use crate::policy::problem::{Problem, Problems};
 use crate::policy::spec::{LimitsSpec, Refusal, UnjudgedMeans};
@@ -12,6 +12,8 @@ pub(super) const LEVEL_MAX: u8 = 3;
 /// More than this per text would only serve to exhaust the gateway.
 const JUDGED_BYTES_CEILING: u64 = 16 << 20;
 const FINDINGS_CEILING: u64 = 4096;
+const VIEWS_BYTES_CEILING: u64 = 64 << 20;
+const REQUEST_BYTES_CEILING: u64 = 64 << 20;
 /// Response headers are short.
 const HEADER_BYTES_MAX: usize = 512;
 const TEXT_BYTES_MAX: usize = 8 << 10;
@@ -138,6 +140,19 @@ fn limits(document: &Document, problems: &mut Problems) -> LimitsSpec {
         &mut limits.judged_bytes_max,
     );
     read("findings_max", written.findings_max.as_ref(), FINDINGS_CEILING, &mut limits.findings_max);
+    read(
+        "views_bytes_max",
+        written.views_bytes_max.as_ref(),
+        VIEWS_BYTES_CEILING,
+        &mut limits.views_bytes_max,
+    );
+    read(
+        "request_bytes_max",
+        written.request_bytes_max.as_ref(),
+        REQUEST_BYTES_CEILING,
+        &mut limits.request_bytes_max,
+    );
+    judging::views_depth(written, &mut limits, problems);
     limits
 }
 

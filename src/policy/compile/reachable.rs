@@ -144,6 +144,11 @@ fn decides(
         (Some(_), None) => false,
         (Some(other), Some(own)) => own.iter().all(|role| other.contains(role)),
     };
+    let views_cover = match (&other.views, &own.views) {
+        (None, _) => true,
+        (Some(_), None) => false,
+        (Some(other), Some(own)) => own.iter().all(|view| other.contains(view)),
+    };
     let acts = |stage: &Stage| {
         categories.get(&own.category).map(|spec| spec.decision(*stage)).is_some_and(|decision| {
             other.directions.contains(stage)
@@ -156,5 +161,7 @@ fn decides(
         && other.level <= own.level
         && other.level <= header.block_level
         && other.unless.is_empty()
+        && other.sample.is_none()
+        && views_cover
         && own.directions.iter().all(acts)
 }

@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::header::LEVEL_MAX;
-use super::{categories, missing, share};
+use super::{categories, judging, missing, share};
 use crate::detect::{self, Pattern, Phrase};
 use crate::domain::{Category, Role, Stage};
 use crate::policy::document::{Document, RuleWritten, Spanned, place};
@@ -127,6 +127,8 @@ impl Reading<'_> {
                     .help("give it `phrases`, `patterns`, or both"),
             );
         }
+        let views = judging::views(written, &directions, self.problems);
+        let sample = judging::sample(written, category, self.problems);
         let texts = |list: Option<&[Spanned<String>]>| -> Vec<String> {
             list.unwrap_or_default().iter().map(|text| text.value.clone()).collect()
         };
@@ -143,6 +145,8 @@ impl Reading<'_> {
                 whole_words: written.whole_words.unwrap_or(true),
                 unless: texts(written.unless.as_deref()),
                 redact_as: self.mask(written),
+                views,
+                sample,
             },
             at,
             level_at,
