@@ -10,6 +10,7 @@ mod compile;
 mod document;
 mod engine;
 mod evidence;
+mod mistake;
 mod problem;
 mod screen;
 mod spec;
@@ -17,6 +18,12 @@ mod stage_rules;
 mod store;
 
 pub mod cases;
+pub mod corpus;
+pub mod coverage;
+pub mod diff;
+pub mod explain;
+pub mod outline;
+pub mod replay;
 pub mod watch;
 
 use std::ops::Range;
@@ -27,6 +34,7 @@ use crate::domain::{Action, Digest, Place, Role};
 
 pub use compile::Compiled;
 pub use engine::Engine;
+pub use mistake::Mistake;
 pub use screen::Screen;
 pub use store::Store;
 
@@ -85,6 +93,8 @@ pub struct Segment {
 pub struct PolicyError {
     pub count: usize,
     pub report: String,
+    /// The same, one by one, for tools.
+    pub mistakes: Vec<Mistake>,
 }
 
 /// What a reload did to one policy.

@@ -133,6 +133,12 @@ written! {
         whole_words: bool,
         unless: Vec<Spanned<String>>,
         redact_as: Spanned<String>,
+        cases: RuleCasesWritten,
+    }
+
+    RuleCasesWritten {
+        must_match: Vec<Spanned<String>>,
+        must_pass: Vec<Spanned<String>>,
     }
 }
 
