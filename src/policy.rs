@@ -16,6 +16,7 @@ mod judging;
 mod leak;
 mod occasion;
 mod overlap;
+mod mistake;
 mod problem;
 mod reading;
 mod screen;
@@ -25,6 +26,12 @@ mod store;
 mod watched;
 
 pub mod cases;
+pub mod corpus;
+pub mod coverage;
+pub mod diff;
+pub mod explain;
+pub mod outline;
+pub mod replay;
 pub mod watch;
 
 use std::ops::Range;
@@ -38,6 +45,7 @@ pub use compile::Compiled;
 pub use engine::Engine;
 pub use leak::{Canary, Leak};
 pub use occasion::{Occasion, SampleKey};
+pub use mistake::Mistake;
 pub use screen::Screen;
 pub use store::Store;
 
@@ -96,6 +104,8 @@ pub struct Segment {
 pub struct PolicyError {
     pub count: usize,
     pub report: String,
+    /// The same, one by one, for tools.
+    pub mistakes: Vec<Mistake>,
 }
 
 /// What a reload did to one policy.

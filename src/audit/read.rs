@@ -1,4 +1,4 @@
-//! Reads records for people: the last ones, and those that follow.
+//! Reads records for people: the last ones, those that follow, or all of them.
 //!
 //! Shows what the files hold and vouches for nothing; that is `verify`'s work.
 //! Called by `cli`.
@@ -43,6 +43,18 @@ pub fn last(directory: &Path, count: usize) -> Result<(Vec<String>, Follower), A
         }
     }
     Ok((kept.lines.into(), Follower { directory: directory.to_owned(), place }))
+}
+
+/// Hands every record of the log in `directory` to `take`, oldest first, as it stands in the file.
+/// One record is in memory at a time.
+///
+/// # Errors
+/// The files cannot be read.
+pub fn each(directory: &Path, mut take: impl FnMut(String)) -> Result<(), AuditError> {
+    for segment in segment::list(directory).map_err(unreadable(directory))? {
+        read_from(&segment, 0, &mut take).map_err(unreadable(directory))?;
+    }
+    Ok(())
 }
 
 impl Follower {

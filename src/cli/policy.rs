@@ -1,7 +1,21 @@
-//! `portcullis policy`: check, test and explain policy files.
+//! `portcullis policy`: the tools around a policy, one file per command.
 //!
 //! For the people who write policies. Prints; judges nothing that the engine
-//! does not judge in service.
+//! does not judge in service. Every command has `--json` with a stable shape
+//! (docs/POLICY.md) and the same exit codes.
+
+mod check;
+mod corpus;
+mod coverage;
+mod diff;
+mod explain;
+mod junit;
+mod print;
+mod replay;
+mod replay_audit;
+mod rule;
+mod test;
+mod underline;
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -10,255 +24,140 @@ use std::process::ExitCode;
 use clap::{Subcommand, ValueEnum};
 use serde_json::json;
 
-use crate::domain::{Finding, Stage, Verdict};
-use crate::policy::cases::{self, Cases, Failure};
-use crate::policy::{self, Compiled, Engine, PolicyError, Source};
+use super::EXIT_USAGE;
+use crate::domain::{Role, Stage};
+use crate::policy::{self, Compiled, PolicyError, Source};
+use print::count;
 
 #[derive(Debug, Subcommand)]
 pub enum PolicyCommand {
-    /// Report every mistake of a policy file, with line and help
-    Check {
-        /// A policy file, or a directory with a policy.yaml; the shipped policy when absent
-        path: Option<PathBuf>,
-        /// Machine-readable output
-        #[arg(long)]
-        json: bool,
-    },
-    /// Run the cases that stand beside a policy
-    Test {
-        /// A policy file, or a directory with policy.yaml and cases.yaml; the shipped policy when absent
-        path: Option<PathBuf>,
-        /// Machine-readable output
-        #[arg(long)]
-        json: bool,
-    },
-    /// Show what a policy finds in a text, and where
-    Explain {
-        /// The text; standard input when absent
-        text: Vec<String>,
-        /// A policy file or directory; the shipped policy when absent
-        #[arg(long)]
-        policy: Option<PathBuf>,
-        /// Judge the text as a prompt or as an answer
-        #[arg(long, value_enum, default_value = "input")]
-        stage: StageName,
-        /// Machine-readable output
-        #[arg(long)]
-        json: bool,
-    },
+    /// Report every mistake of policy files, with line and help
+    #[command(after_help = check::EXIT_CODES)]
+    Check(check::CheckArgs),
+    /// Run the cases of a policy: texts that must be found, texts that must pass
+    #[command(after_help = test::EXIT_CODES)]
+    Test(test::TestArgs),
+    /// Show what a policy finds in a text, where, and how the score came about
+    #[command(after_help = explain::EXIT_CODES)]
+    Explain(explain::ExplainArgs),
+    /// Compare two policies: what changed in them, and which texts change verdict
+    #[command(after_help = diff::EXIT_CODES)]
+    Diff(diff::DiffArgs),
+    /// Run a policy over a corpus, or over the decisions of an audit log
+    #[command(after_help = replay::EXIT_CODES)]
+    Replay(replay::ReplayArgs),
+    /// Show clause by clause what enforces it: rules, cases, product controls, or none
+    #[command(after_help = coverage::EXIT_CODES)]
+    Coverage(coverage::CoverageArgs),
+}
+
+/// Runs the command; what its exit code means stands in its help.
+///
+/// # Errors
+/// When nobody reads the output any more; every other failure is an exit code.
+pub fn run(command: PolicyCommand) -> anyhow::Result<ExitCode> {
+    let done = match command {
+        PolicyCommand::Check(args) => check::run(&args),
+        PolicyCommand::Test(args) => test::run(&args),
+        PolicyCommand::Explain(args) => explain::run(&args),
+        PolicyCommand::Diff(args) => diff::run(&args),
+        PolicyCommand::Replay(args) => replay::run(&args),
+        PolicyCommand::Coverage(args) => coverage::run(&args),
+    };
+    match done {
+        Err(error) if !is_broken_pipe(&error) => {
+            eprintln!("error: {error:#}");
+            Ok(ExitCode::from(EXIT_USAGE))
+        }
+        done => done,
+    }
+}
+
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    let cause = error.root_cause().downcast_ref::<std::io::Error>();
+    cause.is_some_and(|cause| cause.kind() == std::io::ErrorKind::BrokenPipe)
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
-pub enum StageName {
+enum StageName {
+    /// What goes to the model
     Input,
+    /// What the model answers
     Output,
 }
 
-/// Bytes read from standard input.
-const STDIN_BYTES_MAX: u64 = 16 << 20;
-
-/// Runs the command; the exit code is 1 when the policy or a case fails.
-///
-/// # Errors
-/// When output cannot be written or input cannot be read.
-pub fn run(command: PolicyCommand) -> anyhow::Result<ExitCode> {
-    match command {
-        PolicyCommand::Check { path, json } => check(path, json),
-        PolicyCommand::Test { path, json } => test(path, json),
-        PolicyCommand::Explain { text, policy, stage, json } => {
-            let text = if text.is_empty() { stdin()? } else { text.join(" ") };
-            let stage = match stage {
-                StageName::Input => Stage::Input,
-                StageName::Output => Stage::Output,
-            };
-            explain(&text, policy, stage, json)
+impl From<StageName> for Stage {
+    fn from(name: StageName) -> Self {
+        match name {
+            StageName::Input => Self::Input,
+            StageName::Output => Self::Output,
         }
     }
 }
 
-fn source(path: Option<PathBuf>) -> Source {
-    path.map_or(Source::Shipped, Source::File)
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum RoleName {
+    System,
+    Developer,
+    User,
+    Assistant,
+    Tool,
 }
 
-fn check(path: Option<PathBuf>, json: bool) -> anyhow::Result<ExitCode> {
-    let out = &mut std::io::stdout().lock();
-    match policy::check(&source(path)) {
-        Ok(Compiled { engine, warnings, warnings_count }) => {
-            if json {
-                writeln!(
-                    out,
-                    "{}",
-                    json!({
-                        "ok": true, "policy": engine.name(), "version": engine.version(),
-                        "digest": engine.digest(), "rules": engine.rules_len(),
-                        "warnings": warnings_count, "report": warnings,
-                    })
-                )?;
-            } else {
-                write!(out, "{warnings}")?;
-                writeln!(
-                    out,
-                    "{} {}: {} rules run, {} to look at\n{}",
-                    engine.name(),
-                    engine.version(),
-                    engine.rules_len(),
-                    count(warnings_count, "warning"),
-                    engine.digest()
-                )?;
-            }
-            Ok(ExitCode::SUCCESS)
+impl From<RoleName> for Role {
+    fn from(name: RoleName) -> Self {
+        match name {
+            RoleName::System => Self::System,
+            RoleName::Developer => Self::Developer,
+            RoleName::User => Self::User,
+            RoleName::Assistant => Self::Assistant,
+            RoleName::Tool => Self::Tool,
         }
-        Err(error) => refused(out, &error, json),
     }
 }
 
-fn test(path: Option<PathBuf>, json: bool) -> anyhow::Result<ExitCode> {
-    let out = &mut std::io::stdout().lock();
-    let source = source(path);
-    let loaded = policy::load(&source).and_then(|engine| {
-        let cases = match source.file() {
-            Some(file) => Cases::load(&file.with_file_name(cases::FILE_NAME))?,
-            None => Cases::shipped()?,
-        };
-        Ok((engine, cases))
-    });
-    let (engine, cases) = match loaded {
-        Ok(loaded) => loaded,
-        Err(error) => return refused(out, &error, json),
-    };
-    let outcome = cases.run(&engine);
-    if json {
-        writeln!(out, "{}", serde_json::to_string(&outcome)?)?;
-    } else {
-        for failure in &outcome.failures {
-            print_failure(out, failure)?;
-        }
-        writeln!(
-            out,
-            "{} {}: {} must match, {} must pass, {} failed",
-            engine.name(),
-            engine.version(),
-            outcome.matched,
-            outcome.passed,
-            outcome.failures.len()
-        )?;
+/// How the shipped policy is named where a path is expected.
+const SHIPPED: &str = "shipped";
+
+/// The policy that is meant: a file, a directory, `shipped`, or nothing.
+fn source(path: Option<&PathBuf>) -> Source {
+    match path {
+        Some(path) if path.as_os_str() != SHIPPED => Source::File(path.clone()),
+        _ => Source::Shipped,
     }
-    Ok(if outcome.failures.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-fn print_failure(out: &mut impl Write, failure: &Failure) -> anyhow::Result<()> {
-    writeln!(out, "FAIL {} {}", failure.category, failure.stage.name())?;
-    writeln!(out, "  text:     {}", failure.text.trim_end())?;
-    writeln!(out, "  expected: {}", failure.expected)?;
-    writeln!(out, "  verdict:  {}", failure.action)?;
-    let rules = if failure.rules.is_empty() {
-        "none".to_owned()
-    } else {
-        failure.rules.join("\n            ")
-    };
-    writeln!(out, "  rules:    {rules}\n")?;
-    Ok(())
+/// What messages call it.
+fn name(source: &Source) -> String {
+    source.file().map_or_else(|| SHIPPED.to_owned(), |file| file.display().to_string())
 }
 
-fn explain(
-    text: &str,
-    policy: Option<PathBuf>,
-    stage: Stage,
-    json: bool,
-) -> anyhow::Result<ExitCode> {
-    let out = &mut std::io::stdout().lock();
-    let engine = match policy::load(&source(policy)) {
-        Ok(engine) => engine,
-        Err(error) => return refused(out, &error, json),
-    };
-    let verdict = cases::judge(&engine, stage, text);
-    if json {
-        writeln!(out, "{}", serde_json::to_string_pretty(&verdict)?)?;
-        return Ok(ExitCode::SUCCESS);
-    }
-    print_verdict(out, &engine, &verdict, text)?;
-    Ok(ExitCode::SUCCESS)
-}
-
-fn print_verdict(
+/// The compiled policy, or the exit code after its mistakes were printed.
+fn load(
     out: &mut impl Write,
-    engine: &Engine,
-    verdict: &Verdict,
-    text: &str,
-) -> anyhow::Result<()> {
-    writeln!(out, "{} {}: {}", engine.name(), verdict.stage.name(), verdict.action)?;
-    for score in &verdict.categories {
-        let (action, threshold) = engine.decision_for(score.category, verdict.stage);
-        writeln!(
-            out,
-            "  {:<28} score {:.2} -> {} (policy: {action} from {threshold:.2})",
-            score.category.slug(),
-            score.score,
-            score.action
-        )?;
+    source: &Source,
+    json: bool,
+) -> anyhow::Result<Result<Compiled, ExitCode>> {
+    match policy::check(source) {
+        Ok(compiled) => Ok(Ok(compiled)),
+        Err(error) => refused(out, &error, json).map(Err),
     }
-    for finding in &verdict.findings {
-        writeln!(
-            out,
-            "\n  {} ({}, level {}, score {:.2}, bytes {}..{})",
-            finding.rule,
-            finding.category,
-            finding.level,
-            finding.score,
-            finding.span.start,
-            finding.span.end
-        )?;
-        underline(out, text, finding)?;
-    }
-    for unjudged in &verdict.unjudged {
-        writeln!(out, "\n  not judged: bytes {}..{}", unjudged.span.start, unjudged.span.end)?;
-    }
-    Ok(())
 }
 
-/// Characters shown on each side of a match.
-const AROUND_CHARS: usize = 24;
-
-/// The match in its surroundings, on one line, with carets under it.
-fn underline(out: &mut impl Write, text: &str, finding: &Finding) -> anyhow::Result<()> {
-    let show = |part: &str| -> String {
-        part.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
-    };
-    let before: String = {
-        let head = text.get(..finding.span.start).unwrap_or_default();
-        let skip = head.chars().count().saturating_sub(AROUND_CHARS);
-        head.chars().skip(skip).collect()
-    };
-    let matched = text.get(finding.span.clone()).unwrap_or_default();
-    let after: String =
-        text.get(finding.span.end..).unwrap_or_default().chars().take(AROUND_CHARS).collect();
-    writeln!(out, "    {}{}{}", show(&before), show(matched), show(&after))?;
-    writeln!(
-        out,
-        "    {}{}",
-        " ".repeat(before.chars().count()),
-        "^".repeat(matched.chars().count())
-    )?;
-    Ok(())
-}
-
+/// Prints what is wrong with a file.
 fn refused(out: &mut impl Write, error: &PolicyError, json: bool) -> anyhow::Result<ExitCode> {
     if json {
-        writeln!(out, "{}", json!({ "ok": false, "errors": error.count, "report": error.report }))?;
+        let told = json!({
+            "ok": false, "errors": error.count, "problems": error.mistakes, "report": error.report,
+        });
+        writeln!(out, "{told}")?;
     } else {
         write!(out, "{}", error.report)?;
         writeln!(out, "{}", count(error.count, "error"))?;
     }
-    Ok(ExitCode::FAILURE)
+    Ok(refusal_code(error))
 }
 
-fn count(number: usize, what: &str) -> String {
-    if number == 1 { format!("1 {what}") } else { format!("{number} {what}s") }
-}
-
-fn stdin() -> anyhow::Result<String> {
-    use std::io::Read;
-    let mut text = String::new();
-    std::io::stdin().lock().take(STDIN_BYTES_MAX).read_to_string(&mut text)?;
-    Ok(text)
+fn refusal_code(error: &PolicyError) -> ExitCode {
+    if error.is_unreadable() { ExitCode::from(EXIT_USAGE) } else { ExitCode::FAILURE }
 }

@@ -9,13 +9,15 @@ mod categories;
 mod header;
 mod judging;
 mod reachable;
+mod rule_cases;
 mod rules;
 
-use super::PolicyError;
+use super::cases::RuleCase;
 use super::document::{Document, Spanned, place};
 use super::engine::Engine;
-use super::problem::{self, Problem, Problems};
+use super::problem::{Problem, Problems};
 use super::spec::Spec;
+use super::{Mistake, PolicyError};
 use crate::detect;
 
 pub(super) use rules::{BUILTIN, MASK};
@@ -30,6 +32,10 @@ pub struct Compiled {
     /// Rendered like errors; empty when there is nothing to say.
     pub warnings: String,
     pub warnings_count: usize,
+    /// The warnings one by one.
+    pub oddities: Vec<Mistake>,
+    /// The examples that stand in the rules.
+    pub rule_cases: Vec<RuleCase>,
 }
 
 /// Compiles the text of a policy file; `file` is its name in messages.
@@ -48,6 +54,7 @@ pub(super) fn compile(file: &str, source: &str) -> Result<Compiled, PolicyError>
     if problems.errors() > 0 {
         return Err(problems.render(file, source));
     }
+    let rule_cases = rules.iter().flat_map(|rule| rule.cases.iter().cloned()).collect();
     let detectors: Vec<detect::Rule> = rules.iter().map(|rule| rule.detector()).collect();
     let spec = Spec {
         policy: header.policy,
@@ -66,21 +73,18 @@ pub(super) fn compile(file: &str, source: &str) -> Result<Compiled, PolicyError>
         categories,
         rules: rules.into_iter().map(|rule| rule.spec).collect(),
     };
-    let engine = Engine::build(spec, detectors)
-        .map_err(|error| PolicyError { count: 1, report: format!("{file}: {error}\n") })?;
+    let engine = Engine::build(spec, detectors).map_err(|error| {
+        PolicyError::plain(file, "policy::too_large", format!("{file}: {error}"))
+    })?;
     let warnings_count = problems.warnings();
-    let warnings = problems.render(file, source).report;
-    Ok(Compiled { engine, warnings, warnings_count })
+    let PolicyError { report: warnings, mistakes: oddities, .. } = problems.render(file, source);
+    Ok(Compiled { engine, warnings, warnings_count, oddities, rule_cases })
 }
 
 fn parse(file: &str, source: &str) -> Result<Spanned<Document>, PolicyError> {
     let options = serde_saphyr::options! { with_snippet: false };
-    serde_saphyr::from_str_with_options(source, options).map_err(|error| {
-        let report = serde_saphyr::miette::to_miette_report(&error, source, file);
-        let mut text = String::new();
-        let _ = problem::handler().render_report(&mut text, report.as_ref());
-        PolicyError { count: 1, report: text }
-    })
+    serde_saphyr::from_str_with_options(source, options)
+        .map_err(|error| PolicyError::malformed(file, source, &error))
 }
 
 /// A number that must lie above 0 and not above 1.

@@ -151,6 +151,12 @@ written! {
         redact_as: Spanned<String>,
         views: Spanned<NamesWritten>,
         sample: Spanned<f64>,
+        cases: RuleCasesWritten,
+    }
+
+    RuleCasesWritten {
+        must_match: Vec<Spanned<String>>,
+        must_pass: Vec<Spanned<String>>,
     }
 }
 

@@ -60,6 +60,11 @@ impl Engine {
         Ok(Self { spec, digest, disclosure, input, output, masks })
     }
 
+    /// Everything that was compiled.
+    pub(super) fn spec(&self) -> &Spec {
+        &self.spec
+    }
+
     pub fn name(&self) -> &str {
         &self.spec.policy
     }

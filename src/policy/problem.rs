@@ -13,6 +13,7 @@ use miette::{
 
 use super::PolicyError;
 use super::document::{Spanned, Written, place};
+use super::mistake::{self, Mistake};
 
 /// A suggestion may differ from what was written by this share of its letters.
 const SIMILARITY_MIN: f64 = 0.7;
@@ -62,6 +63,20 @@ impl Problem {
     pub(super) fn warning(mut self) -> Self {
         self.warning = true;
         self
+    }
+
+    fn tell(&self, file: &str, source: &str) -> Mistake {
+        let (line, column) = mistake::line_and_column(source, self.at.start);
+        Mistake {
+            file: file.to_owned(),
+            line,
+            column,
+            code: self.code.to_owned(),
+            warning: self.warning,
+            message: self.message.clone(),
+            label: Some(self.label.clone()),
+            help: self.help.clone(),
+        }
     }
 }
 
@@ -128,13 +143,19 @@ impl Problems {
         let more = self.list.len().saturating_sub(PROBLEMS_SHOWN_MAX);
         let source = NamedSource::new(file, source.to_owned());
         let mut report = String::new();
+        let mistakes: Vec<Mistake> = self
+            .list
+            .iter()
+            .take(PROBLEMS_SHOWN_MAX)
+            .map(|problem| problem.tell(source.name(), source.inner()))
+            .collect();
         for problem in self.list.into_iter().take(PROBLEMS_SHOWN_MAX) {
             let _ = handler().render_report(&mut report, &Report { problem, source: &source });
         }
         if more > 0 {
             report.push_str(&format!("and {more} more\n"));
         }
-        PolicyError { count, report }
+        PolicyError { count, report, mistakes }
     }
 }
 

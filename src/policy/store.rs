@@ -57,7 +57,7 @@ impl Store {
     /// # Errors
     /// All problems of all files together.
     pub fn load(sources: BTreeMap<String, Source>) -> Result<Self, PolicyError> {
-        let mut problems = PolicyError { count: 0, report: String::new() };
+        let mut problems = PolicyError { count: 0, report: String::new(), mistakes: Vec::new() };
         if !sources.contains_key(Self::DEFAULT) {
             problems.count += 1;
             problems.report.push_str("no default policy is configured\n");
@@ -72,6 +72,7 @@ impl Store {
                 Err(error) => {
                     problems.count += error.count;
                     problems.report.push_str(&error.report);
+                    problems.mistakes.extend(error.mistakes);
                 }
             }
         }
@@ -126,10 +127,8 @@ pub(super) fn compile_source(source: &Source) -> Result<Compiled, PolicyError> {
     match source.file() {
         None => compile(SHIPPED_NAME, SHIPPED),
         Some(path) => {
-            let text = read(&path).map_err(|reason| PolicyError {
-                count: 1,
-                report: format!("cannot read policy `{}`: {reason}\n", path.display()),
-            })?;
+            let text =
+                read(&path).map_err(|reason| PolicyError::unreadable("policy", &path, &reason))?;
             compile(&path.display().to_string(), &text)
         }
     }

@@ -5,9 +5,10 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::header::LEVEL_MAX;
-use super::{categories, judging, missing, share};
+use super::{categories, judging, missing, rule_cases, share};
 use crate::detect::{self, Pattern, Phrase};
 use crate::domain::{Category, Role, Stage};
+use crate::policy::cases::RuleCase;
 use crate::policy::document::{Document, RuleWritten, Spanned, place};
 use crate::policy::problem::{Problem, Problems};
 use crate::policy::spec::RuleSpec;
@@ -42,6 +43,7 @@ pub(super) struct RuleRead {
     pub(super) level_at: Range<usize>,
     /// In the order of `spec.phrases`.
     pub(super) phrases_at: Vec<Range<usize>>,
+    pub(super) cases: Vec<RuleCase>,
     patterns: Vec<Pattern>,
     unless: Vec<Pattern>,
 }
@@ -132,22 +134,24 @@ impl Reading<'_> {
         let texts = |list: Option<&[Spanned<String>]>| -> Vec<String> {
             list.unwrap_or_default().iter().map(|text| text.value.clone()).collect()
         };
+        let spec = RuleSpec {
+            id: id?,
+            category: category?,
+            directions,
+            roles,
+            level,
+            score: score?,
+            phrases,
+            patterns: texts(written.patterns.as_deref()),
+            whole_words: written.whole_words.unwrap_or(true),
+            unless: texts(written.unless.as_deref()),
+            redact_as: self.mask(written),
+            views,
+            sample,
+        };
         Some(RuleRead {
-            spec: RuleSpec {
-                id: id?,
-                category: category?,
-                directions,
-                roles,
-                level,
-                score: score?,
-                phrases,
-                patterns: texts(written.patterns.as_deref()),
-                whole_words: written.whole_words.unwrap_or(true),
-                unless: texts(written.unless.as_deref()),
-                redact_as: self.mask(written),
-                views,
-                sample,
-            },
+            cases: rule_cases::read(written, &spec, self.source, self.problems),
+            spec,
             at,
             level_at,
             phrases_at,
