@@ -10,11 +10,14 @@ mod compile;
 mod document;
 mod engine;
 mod evidence;
+mod expression;
+mod kinds;
 mod problem;
 mod screen;
 mod spec;
 mod stage_rules;
 mod store;
+mod whole;
 
 pub mod cases;
 pub mod watch;

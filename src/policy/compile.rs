@@ -6,7 +6,10 @@
 //! [`super::load`] and the store.
 
 mod categories;
+mod conditions;
 mod header;
+mod matching;
+mod near;
 mod reachable;
 mod rules;
 
@@ -15,8 +18,9 @@ use super::document::{Document, Spanned, place};
 use super::engine::Engine;
 use super::problem::{self, Problem, Problems};
 use super::spec::Spec;
-use crate::detect;
+use super::whole::Looks;
 
+use rules::RuleRead;
 pub(super) use rules::{BUILTIN, MASK};
 
 /// A policy file may have this many bytes.
@@ -40,12 +44,13 @@ pub(super) fn compile(file: &str, source: &str) -> Result<Compiled, PolicyError>
     let header = header::read(&document, &mut problems);
     let categories = categories::read(&document, &header, &mut problems);
     let rules = rules::read(&document, source, &mut problems);
+    let language = conditions::language(document.language.as_ref(), &mut problems);
     reachable::check(&rules, &categories, &header, &mut problems);
 
     if problems.errors() > 0 {
         return Err(problems.render(file, source));
     }
-    let detectors: Vec<detect::Rule> = rules.iter().map(|rule| rule.detector()).collect();
+    let (specs, looks): (_, Vec<Looks>) = rules.into_iter().map(RuleRead::compiled).unzip();
     let spec = Spec {
         policy: header.policy,
         version: header.version,
@@ -59,9 +64,10 @@ pub(super) fn compile(file: &str, source: &str) -> Result<Compiled, PolicyError>
         system_text: document.system_text.filter(|text| !text.trim().is_empty()),
         refusal: header.refusal,
         categories,
-        rules: rules.into_iter().map(|rule| rule.spec).collect(),
+        rules: specs,
+        language,
     };
-    let engine = Engine::build(spec, detectors)
+    let engine = Engine::build(spec, looks)
         .map_err(|error| PolicyError { count: 1, report: format!("{file}: {error}\n") })?;
     let warnings_count = problems.warnings();
     let warnings = problems.render(file, source).report;

@@ -15,10 +15,12 @@ use super::screen::Screen;
 use super::spec::{Decision, Spec, UnjudgedMeans};
 use super::stage_rules::{StageRules, block_end, sort};
 use super::{Disclosure, Judged, Reply, ReplyStyle};
-use crate::detect::{self, Hit, LexiconError};
+use super::expression::Match;
+use super::whole::{Gathered, Looks, OtherTongue};
+use crate::detect::{Hit, LexiconError};
 use crate::domain::{
     Action, Category, CategoryScore, Digest, Finding, Place, RuleId, Stage, Unjudged,
-    UnjudgedReason, Verdict,
+    UnjudgedReason, Verdict, View,
 };
 use crate::text::{Canonical, markers};
 
@@ -42,8 +44,8 @@ pub(super) enum BuildError {
 }
 
 impl Engine {
-    /// `detectors` stand in the order of the specification's rules.
-    pub(super) fn build(spec: Spec, detectors: Vec<detect::Rule>) -> Result<Self, BuildError> {
+    /// `looks` stand in the order of the specification's rules.
+    pub(super) fn build(spec: Spec, looks: Vec<Looks>) -> Result<Self, BuildError> {
         let digest = spec.digest()?;
         let disclosure = Disclosure {
             header: spec.disclosure_header.clone(),
@@ -51,8 +53,8 @@ impl Engine {
         };
         let masks =
             spec.rules.iter().map(|rule| (rule.id.clone(), rule.redact_as.clone())).collect();
-        let input = StageRules::build(Stage::Input, &spec, &detectors)?;
-        let output = StageRules::build(Stage::Output, &spec, &detectors)?;
+        let input = StageRules::build(Stage::Input, &spec, &looks)?;
+        let output = StageRules::build(Stage::Output, &spec, &looks)?;
         Ok(Self { spec, digest, disclosure, input, output, masks })
     }
 
@@ -104,7 +106,10 @@ impl Engine {
     ) -> Verdict {
         let categories = evidence.scores(|category, stage| self.decision(category, stage));
         let acted = categories.iter().map(|score| score.action).max().unwrap_or(Action::Allow);
-        let action = if unjudged.is_empty() { acted } else { acted.max(self.unjudged_action()) };
+        // A language that the policy refuses is refused, whatever else may pass unjudged.
+        let refused = unjudged.iter().any(|part| part.reason == UnjudgedReason::Language);
+        let unseen = if refused { Action::Block } else { self.unjudged_action() };
+        let action = if unjudged.is_empty() { acted } else { acted.max(unseen) };
         Verdict { stage, action, categories, findings, unjudged }
     }
 
@@ -257,6 +262,7 @@ impl Judging<'_> {
         let markers = self.rules.marker.map(|rule| (rule, markers::find(view.text())));
         let mut pass = self.rules.detector().pass();
         let mut hits = Vec::new();
+        let mut gathered = self.rules.whole.gather();
         let mut from = 0;
         while from < view.end() {
             let until = block_end(&view, from, view.end());
@@ -267,6 +273,12 @@ impl Judging<'_> {
                 sort(&mut hits);
             }
             for hit in &hits {
+                if self.rules.whole.is_leaf(hit.rule) {
+                    let span = view.original(hit.span.clone());
+                    let found = Match { span, view: View::Canonical, entity: hit.entity };
+                    self.rules.whole.keep(&mut gathered, hit.rule, found);
+                    continue;
+                }
                 let Some(rule) = self.rules.rules.get(hit.rule) else { continue };
                 if rule.roles.as_ref().is_some_and(|roles| !roles.contains(&judged.role)) {
                     continue;
@@ -285,9 +297,42 @@ impl Judging<'_> {
             }
             from = until;
         }
+        if !self.whole(judged, head, &gathered) {
+            return;
+        }
         if !tail.is_empty() {
             self.give_up(judged.place, limit..judged.text.len(), UnjudgedReason::TooLong);
         }
+    }
+
+    /// What holds of the text as a whole; false when there are too many findings.
+    fn whole(&mut self, judged: &Judged<'_>, text: &str, gathered: &Gathered) -> bool {
+        let rules = self.rules;
+        let judges = |number: usize| {
+            let roles = rules.rules.get(number).and_then(|rule| rule.roles.as_ref());
+            roles.is_none_or(|roles| roles.contains(&judged.role))
+        };
+        let mut found = rules.whole.find(text, gathered, judges);
+        match rules.whole.tongue(judged.role, text) {
+            Some(OtherTongue::Flag(number, span)) => {
+                found.push((number, Match { span, view: View::Original, entity: None }));
+            }
+            Some(OtherTongue::Refuse(_)) => {
+                self.give_up(judged.place, 0..judged.text.len(), UnjudgedReason::Language);
+            }
+            None => {}
+        }
+        for (number, Match { span, view, entity }) in found {
+            let Some(rule) = rules.rules.get(number) else { continue };
+            if self.findings.len() >= self.engine.findings_max() {
+                let rest = span.start..judged.text.len();
+                self.give_up(judged.place, rest, UnjudgedReason::TooManyFindings);
+                return false;
+            }
+            self.evidence.add(number, rule.weight);
+            self.findings.push(Finding { view, ..rule.finding(judged.place, span, entity) });
+        }
+        true
     }
 
     fn give_up(&mut self, place: Place, span: Range<usize>, reason: UnjudgedReason) {

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
+use super::kinds::{Kinds, LanguageSpec};
 use crate::domain::{Action, Category, Digest, Role, Severity, Stage};
 
 #[derive(Debug, Serialize)]
@@ -27,6 +28,8 @@ pub(super) struct Spec {
     pub(super) refusal: Refusal,
     pub(super) categories: BTreeMap<Category, CategorySpec>,
     pub(super) rules: Vec<RuleSpec>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) language: Option<LanguageSpec>,
 }
 
 /// What text means that nobody looked at.
@@ -98,6 +101,8 @@ pub(super) struct RuleSpec {
     pub(super) whole_words: bool,
     pub(super) unless: Vec<String>,
     pub(super) redact_as: Arc<str>,
+    #[serde(flatten, skip_serializing_if = "Kinds::is_empty")]
+    pub(super) kinds: Kinds,
 }
 
 impl Spec {
