@@ -8,8 +8,15 @@
 //! same matches. It knows rules by their number; what they mean is `policy`'s.
 
 pub mod atoms;
+pub mod condition;
+pub mod language;
 pub mod lexicon;
+pub mod near;
+pub mod noise;
 pub mod pattern;
+pub mod script;
+pub mod shape;
+pub mod similar;
 
 use std::ops::Range;
 

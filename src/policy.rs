@@ -17,6 +17,8 @@ mod leak;
 mod occasion;
 mod overlap;
 mod mistake;
+mod expression;
+mod kinds;
 mod problem;
 mod reading;
 mod screen;
@@ -24,6 +26,7 @@ mod spec;
 mod stage_rules;
 mod store;
 mod watched;
+mod whole;
 
 pub mod cases;
 pub mod corpus;

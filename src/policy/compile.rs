@@ -6,8 +6,11 @@
 //! [`super::load`] and the store.
 
 mod categories;
+mod conditions;
 mod header;
 mod judging;
+mod matching;
+mod near;
 mod reachable;
 mod rule_cases;
 mod rules;
@@ -17,9 +20,10 @@ use super::document::{Document, Spanned, place};
 use super::engine::Engine;
 use super::problem::{Problem, Problems};
 use super::spec::Spec;
+use super::whole::Looks;
 use super::{Mistake, PolicyError};
-use crate::detect;
 
+use rules::RuleRead;
 pub(super) use rules::{BUILTIN, MASK};
 
 /// A policy file may have this many bytes.
@@ -49,13 +53,14 @@ pub(super) fn compile(file: &str, source: &str) -> Result<Compiled, PolicyError>
     let rules = rules::read(&document, source, &mut problems);
     let conversation = judging::conversation(&document, &mut problems);
     let system_prompt = judging::system_prompt(&document, &mut problems);
+    let language = conditions::language(document.language.as_ref(), &mut problems);
     reachable::check(&rules, &categories, &header, &mut problems);
 
     if problems.errors() > 0 {
         return Err(problems.render(file, source));
     }
     let rule_cases = rules.iter().flat_map(|rule| rule.cases.iter().cloned()).collect();
-    let detectors: Vec<detect::Rule> = rules.iter().map(|rule| rule.detector()).collect();
+    let (specs, looks): (_, Vec<Looks>) = rules.into_iter().map(RuleRead::compiled).unzip();
     let spec = Spec {
         policy: header.policy,
         version: header.version,
@@ -71,9 +76,10 @@ pub(super) fn compile(file: &str, source: &str) -> Result<Compiled, PolicyError>
         system_text: document.system_text.filter(|text| !text.trim().is_empty()),
         refusal: header.refusal,
         categories,
-        rules: rules.into_iter().map(|rule| rule.spec).collect(),
+        rules: specs,
+        language,
     };
-    let engine = Engine::build(spec, detectors).map_err(|error| {
+    let engine = Engine::build(spec, looks).map_err(|error| {
         PolicyError::plain(file, "policy::too_large", format!("{file}: {error}"))
     })?;
     let warnings_count = problems.warnings();

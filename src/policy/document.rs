@@ -29,17 +29,28 @@ pub(super) trait Written: Default {
     fn unknown(&self) -> &[Spanned<String>];
 }
 
+/// The key that a field stands for: `match` is a word of the language.
+const fn key(field: &'static str) -> &'static str {
+    match field.as_bytes() {
+        [b'r', b'#', rest @ ..] => match std::str::from_utf8(rest) {
+            Ok(name) => name,
+            Err(_) => field,
+        },
+        _ => field,
+    }
+}
+
 macro_rules! written {
     ($($(#[$meta:meta])* $name:ident { $($field:ident: $type:ty,)* })*) => {$(
         $(#[$meta])*
         #[derive(Debug, Default)]
-        pub(super) struct $name {
-            $(pub(super) $field: Option<$type>,)*
+        pub(in crate::policy) struct $name {
+            $(pub(in crate::policy) $field: Option<$type>,)*
             unknown: Vec<Spanned<String>>,
         }
 
         impl Written for $name {
-            const KEYS: &'static [&'static str] = &[$(stringify!($field)),*];
+            const KEYS: &'static [&'static str] = &[$($crate::policy::document::key(stringify!($field))),*];
 
             fn unknown(&self) -> &[Spanned<String>] {
                 &self.unknown
@@ -61,13 +72,13 @@ macro_rules! written {
                     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<$name, A::Error> {
                         let mut read = $name::default();
                         while let Some(key) = map.next_key::<Spanned<String>>()? {
-                            match key.value.as_str() {
-                                $(stringify!($field) => read.$field = Some(map.next_value()?),)*
-                                _ => {
-                                    map.next_value::<IgnoredAny>()?;
-                                    read.unknown.push(key);
-                                }
-                            }
+                            let name = key.value.as_str();
+                            $(if name == $crate::policy::document::key(stringify!($field)) {
+                                read.$field = Some(map.next_value()?);
+                                continue;
+                            })*
+                            map.next_value::<IgnoredAny>()?;
+                            read.unknown.push(key);
                         }
                         Ok(read)
                     }
@@ -97,6 +108,7 @@ written! {
         refusal: Spanned<String>,
         categories: Spanned<Named<CategoryWritten>>,
         rules: Vec<Spanned<RuleWritten>>,
+        language: Spanned<LanguageWritten>,
     }
 
     LimitsWritten {
@@ -152,6 +164,10 @@ written! {
         views: Spanned<NamesWritten>,
         sample: Spanned<f64>,
         cases: RuleCasesWritten,
+        near: Spanned<NearWritten>,
+        r#match: Spanned<MatchWritten>,
+        when: Spanned<WhenWritten>,
+        similar_to: Spanned<SimilarWritten>,
     }
 
     RuleCasesWritten {
@@ -194,6 +210,9 @@ impl<'de> Deserialize<'de> for NamesWritten {
         deserializer.deserialize_any(Names)
     }
 }
+
+mod kinds;
+pub(in crate::policy) use kinds::*;
 
 /// A mapping whose keys are the writer's, in the order of the file.
 #[derive(Debug)]

@@ -18,8 +18,9 @@ use super::overlap::Overlap;
 use super::screen::Screen;
 use super::spec::{ConversationSpec, Decision, LimitsSpec, Spec, UnjudgedMeans};
 use super::stage_rules::StageRules;
+use super::whole::Looks;
 use super::{Disclosure, Judged, Reply, ReplyStyle, judging};
-use crate::detect::{self, LexiconError};
+use crate::detect::LexiconError;
 use crate::domain::{
     Action, Category, CategoryScore, Digest, Finding, Place, RuleId, Stage, Unjudged,
     UnjudgedReason, Verdict,
@@ -46,8 +47,8 @@ pub(super) enum BuildError {
 }
 
 impl Engine {
-    /// `detectors` stand in the order of the specification's rules.
-    pub(super) fn build(spec: Spec, detectors: Vec<detect::Rule>) -> Result<Self, BuildError> {
+    /// `looks` stand in the order of the specification's rules.
+    pub(super) fn build(spec: Spec, looks: Vec<Looks>) -> Result<Self, BuildError> {
         let digest = spec.digest()?;
         let disclosure = Disclosure {
             header: spec.disclosure_header.clone(),
@@ -55,8 +56,8 @@ impl Engine {
         };
         let masks =
             spec.rules.iter().map(|rule| (rule.id.clone(), rule.redact_as.clone())).collect();
-        let input = StageRules::build(Stage::Input, &spec, &detectors)?;
-        let output = StageRules::build(Stage::Output, &spec, &detectors)?;
+        let input = StageRules::build(Stage::Input, &spec, &looks)?;
+        let output = StageRules::build(Stage::Output, &spec, &looks)?;
         Ok(Self { spec, digest, disclosure, input, output, masks })
     }
 
@@ -110,7 +111,10 @@ impl Engine {
     ) -> Verdict {
         let categories = evidence.scores(|category, stage| self.decision(category, stage));
         let acted = categories.iter().map(|score| score.action).max().unwrap_or(Action::Allow);
-        let action = if unjudged.is_empty() { acted } else { acted.max(self.unjudged_action()) };
+        // A language that the policy refuses is refused, whatever else may pass unjudged.
+        let refused = unjudged.iter().any(|part| part.reason == UnjudgedReason::Language);
+        let unseen = if refused { Action::Block } else { self.unjudged_action() };
+        let action = if unjudged.is_empty() { acted } else { acted.max(unseen) };
         Verdict { stage, action, categories, findings, unjudged }
     }
 

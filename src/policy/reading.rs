@@ -9,9 +9,11 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::ops::Range;
 
+use super::expression::Match;
 use super::spec::LimitsSpec;
 use super::stage_rules::{block_end, sort};
 use super::watched::Watched;
+use super::whole::{Gathered, OtherTongue};
 use crate::detect::{Hit, back_by_chars};
 use crate::domain::{Entity, Role, Stage, UnjudgedReason, View};
 use crate::text::{Canonical, ViewsMax, markers, views};
@@ -51,6 +53,7 @@ pub(super) fn read(watched: &Watched<'_>, limits: &LimitsSpec, role: Role, text:
     let mut reader = Reader::new(watched, limits, role, &[]);
     reader.canonical(&view, text.len());
     reader.others(text, &view);
+    reader.whole(text);
     reader.finish()
 }
 
@@ -78,6 +81,8 @@ struct Reader<'a> {
     found: Vec<Found>,
     /// Where each rule was found so far; within another reading it adds nothing there.
     covered: HashMap<usize, Covered>,
+    /// What was seen for rules that hold of a whole text or do not.
+    gathered: Gathered,
     unjudged: Vec<(Range<usize>, UnjudgedReason)>,
     hits: Vec<Hit>,
 }
@@ -96,6 +101,7 @@ impl<'a> Reader<'a> {
             seams,
             found: Vec::new(),
             covered: HashMap::new(),
+            gathered: watched.rules().whole.gather(),
             unjudged: Vec::new(),
             hits: Vec::new(),
         }
@@ -132,7 +138,10 @@ impl<'a> Reader<'a> {
             }
             for hit in &hits {
                 let span = view.original(hit.span.clone());
-                if !self.counts(hit, View::Canonical, &span) || self.grows(hit, &span) {
+                if self.gather(hit, View::Canonical, &span)
+                    || !self.counts(hit, View::Canonical, &span)
+                    || self.grows(hit, &span)
+                {
                     continue;
                 }
                 if self.found.len() >= self.limits.findings_max {
@@ -216,6 +225,9 @@ impl<'a> Reader<'a> {
             self.watched.hits(view, from..until, &mut pass, &mut hits);
             for hit in &hits {
                 let span = original(hit.span.clone());
+                if self.gather(hit, kind, &span) {
+                    continue;
+                }
                 if self.counts(hit, kind, &span) && places.insert((hit.rule, span.clone())) {
                     let view = self.kind(kind);
                     found.push(Found { rule: hit.rule, span, view, entity: hit.entity });
@@ -241,6 +253,41 @@ impl<'a> Reader<'a> {
             }
             covered.add(&found.span);
             self.found.push(found);
+        }
+    }
+
+    /// Keeps a match of a leaf for [`Reader::whole`]; false when the hit is a rule's own.
+    fn gather(&mut self, hit: &Hit, view: View, span: &Range<usize>) -> bool {
+        let whole = &self.watched.rules().whole;
+        let Some(owner) = whole.owner(hit.rule) else { return false };
+        if self.watched.rule(owner).is_some_and(|rule| rule.reads(view)) {
+            let found = Match { span: span.clone(), view, entity: hit.entity };
+            whole.keep(&mut self.gathered, hit.rule, found);
+        }
+        true
+    }
+
+    /// What holds of the text as a whole.
+    fn whole(&mut self, text: &str) {
+        let (watched, role) = (self.watched, self.role);
+        let whole = &watched.rules().whole;
+        let hears = |number: usize| watched.rule(number).is_some_and(|rule| rule.hears(role));
+        let mut found = whole.find(text, &self.gathered, hears);
+        match whole.tongue(role, text) {
+            Some(OtherTongue::Flag(number, span)) => {
+                found.push((number, Match { span, view: View::Original, entity: None }));
+            }
+            Some(OtherTongue::Refuse(_)) => {
+                self.unjudged.push((0..text.len(), UnjudgedReason::Language));
+            }
+            None => {}
+        }
+        for (rule, Match { span, view, entity }) in found {
+            if self.found.len() >= self.limits.findings_max {
+                self.unjudged.push((span.start..text.len(), UnjudgedReason::TooManyFindings));
+                return;
+            }
+            self.found.push(Found { rule, span, view, entity });
         }
     }
 

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
+use super::kinds::{Kinds, LanguageSpec};
 use crate::domain::{Action, Category, Digest, Role, Severity, Stage, View};
 
 #[derive(Debug, Serialize)]
@@ -29,6 +30,8 @@ pub(super) struct Spec {
     pub(super) refusal: Refusal,
     pub(super) categories: BTreeMap<Category, CategorySpec>,
     pub(super) rules: Vec<RuleSpec>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) language: Option<LanguageSpec>,
 }
 
 /// What text means that nobody looked at.
@@ -141,6 +144,8 @@ pub(super) struct RuleSpec {
     pub(super) views: Option<Vec<View>>,
     /// The share of exchanges in which it acts; `None`: all.
     pub(super) sample: Option<f32>,
+    #[serde(flatten, skip_serializing_if = "Kinds::is_empty")]
+    pub(super) kinds: Kinds,
 }
 
 impl Spec {

@@ -9,7 +9,9 @@ use std::sync::Arc;
 
 use super::compile::{BUILTIN, MASK};
 use super::evidence::Weight;
+use super::kinds::{LanguageSpec, OtherLanguage};
 use super::spec::Spec;
+use super::whole::{Looks, WholeRules};
 use crate::detect::{self, Detector, Hit, LexiconError, Pass};
 use crate::domain::{Category, Entity, Finding, Place, Role, RuleId, Stage, View};
 use crate::text::Canonical;
@@ -19,6 +21,7 @@ const BLOCK_BYTES: usize = 4 << 10;
 /// The markers' own weight: worth recording, and a hint beside others.
 const MARKER_SCORE: f32 = 0.4;
 const ALL_VIEWS: u32 = u32::MAX;
+const LANGUAGE_SCORE: f32 = 0.3;
 
 /// The rules of one stage; a rule's number is its place in both parts.
 #[derive(Debug)]
@@ -27,6 +30,8 @@ pub(super) struct StageRules {
     pub(super) rules: Vec<StageRule>,
     /// The number of the built-in rule, where the stage has it.
     pub(super) marker: Option<usize>,
+    /// Rules that hold of whole texts; input only.
+    pub(super) whole: WholeRules,
 }
 
 #[derive(Debug)]
@@ -45,15 +50,16 @@ pub(super) struct StageRule {
 }
 
 impl StageRules {
-    /// `detectors` stand in the order of the specification's rules.
+    /// `looks` stand in the order of the specification's rules.
     pub(super) fn build(
         stage: Stage,
         spec: &Spec,
-        detectors: &[detect::Rule],
+        looks: &[Looks],
     ) -> Result<Self, LexiconError> {
         let mut rules = Vec::new();
         let mut looks_for = Vec::new();
-        for (rule, detector) in spec.rules.iter().zip(detectors) {
+        let mut wholes = Vec::new();
+        for (rule, looks) in spec.rules.iter().zip(looks) {
             if rule.level > spec.detect_level || !rule.directions.contains(&stage) {
                 continue;
             }
@@ -71,10 +77,16 @@ impl StageRules {
                 sample: rule.sample,
                 grows: false,
             });
-            looks_for.push(detect::Rule {
-                phrases: detector.phrases.clone(),
-                patterns: detector.patterns.clone(),
-                unless: detector.unless.clone(),
+            looks_for.push(match looks {
+                Looks::Directly(detector) => detect::Rule {
+                    phrases: detector.phrases.clone(),
+                    patterns: detector.patterns.clone(),
+                    unless: detector.unless.clone(),
+                },
+                Looks::Whole(whole) => {
+                    wholes.push((rules.len() - 1, whole));
+                    detect::Rule::default()
+                }
             });
         }
         let marker = (stage == Stage::Input).then(|| {
@@ -82,7 +94,15 @@ impl StageRules {
             looks_for.push(detect::Rule::default());
             rules.len() - 1
         });
-        Ok(Self { detector: Detector::new(looks_for)?, rules, marker })
+        let asked = |language: &&LanguageSpec| language.other != OtherLanguage::Judge;
+        let language = spec.language.as_ref().filter(asked).filter(|_| stage == Stage::Input);
+        let language = language.map(|language| {
+            rules.push(language_rule());
+            looks_for.push(detect::Rule::default());
+            (rules.len() - 1, language.clone())
+        });
+        let whole = WholeRules::build(wholes, language, &mut looks_for);
+        Ok(Self { detector: Detector::new(looks_for)?, rules, marker, whole })
     }
 
     pub(super) fn detector(&self) -> &Detector {
@@ -123,6 +143,14 @@ const fn bit(view: View) -> u32 {
 
 fn bits(views: &[View]) -> u32 {
     views.iter().fold(0, |bits, view| bits | bit(*view))
+}
+
+/// The rule that reports a language which the policy does not cover. A change
+/// of language is a known way around a guard and none to act on by itself, so
+/// it is recorded and never enforced.
+fn language_rule() -> StageRule {
+    let weight = Weight { category: Category::Jailbreak, score: LANGUAGE_SCORE, enforced: false };
+    StageRule::builtin(RuleId(format!("{BUILTIN}language").into()), weight, MASK)
 }
 
 /// The end of the next block to decide, on a character boundary.

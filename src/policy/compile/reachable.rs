@@ -60,7 +60,7 @@ pub(super) fn check(
                 Some((index, by))
             })
             .collect();
-        let all = shadowed.len() == rule.spec.phrases.len() && rule.spec.patterns.is_empty();
+        let all = shadowed.len() == rule.spec.phrases.len() && rule.looks_for_phrases_only();
         report(rule, rules, &shadowed, all && !shadowed.is_empty(), problems);
     }
 }
@@ -163,5 +163,7 @@ fn decides(
         && other.unless.is_empty()
         && other.sample.is_none()
         && views_cover
+        // What else must hold of the text is not known here.
+        && other.kinds.when.is_empty()
         && own.directions.iter().all(acts)
 }

@@ -5,6 +5,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::header::LEVEL_MAX;
+use super::conditions::{KindsRead, written_kinds};
 use super::{categories, judging, missing, rule_cases, share};
 use crate::detect::{self, Pattern, Phrase};
 use crate::domain::{Category, Role, Stage};
@@ -12,6 +13,7 @@ use crate::policy::cases::RuleCase;
 use crate::policy::document::{Document, RuleWritten, Spanned, place};
 use crate::policy::problem::{Problem, Problems};
 use crate::policy::spec::RuleSpec;
+use crate::policy::whole::Looks;
 use crate::text::canonical;
 
 /// What a masked span becomes unless the rule says otherwise.
@@ -24,7 +26,7 @@ const ID_BYTES_MAX: usize = 96;
 const PHRASE_CHARS_MAX: usize = 256;
 const MASK_BYTES_MAX: usize = 64;
 /// The output waits for as many characters as its longest rule can match.
-const OUTPUT_MATCH_CHARS_MAX: usize = 512;
+pub(super) const OUTPUT_MATCH_CHARS_MAX: usize = 512;
 
 const STAGES: &[(&str, Stage)] = &[("input", Stage::Input), ("output", Stage::Output)];
 const ROLES: &[(&str, Role)] = &[
@@ -46,10 +48,11 @@ pub(super) struct RuleRead {
     pub(super) cases: Vec<RuleCase>,
     patterns: Vec<Pattern>,
     unless: Vec<Pattern>,
+    kinds: KindsRead,
 }
 
 impl RuleRead {
-    pub(super) fn detector(&self) -> detect::Rule {
+    fn detector(&self) -> detect::Rule {
         let phrase =
             |text: &String| Phrase { text: text.clone(), whole_words: self.spec.whole_words };
         detect::Rule {
@@ -57,6 +60,17 @@ impl RuleRead {
             patterns: self.patterns.clone(),
             unless: self.unless.clone(),
         }
+    }
+
+    /// The rule for the specification, and what looks for it.
+    pub(super) fn compiled(self) -> (RuleSpec, Looks) {
+        let detector = self.detector();
+        (self.spec, self.kinds.looks(detector))
+    }
+
+    /// Whether each of its phrases is a finding, and nothing else is.
+    pub(super) fn looks_for_phrases_only(&self) -> bool {
+        self.patterns.is_empty() && self.spec.kinds.is_empty()
     }
 }
 
@@ -94,9 +108,9 @@ pub(super) fn read(document: &Document, source: &str, problems: &mut Problems) -
     rules
 }
 
-struct Reading<'a> {
-    source: &'a str,
-    problems: &'a mut Problems,
+pub(super) struct Reading<'a> {
+    pub(super) source: &'a str,
+    pub(super) problems: &'a mut Problems,
 }
 
 impl Reading<'_> {
@@ -119,14 +133,19 @@ impl Reading<'_> {
         let (level, level_at) = self.level(written, &at);
         let score =
             written.score.as_ref().map_or(Some(1.0), |score| share("score", score, self.problems));
-        let (phrases, phrases_at) = self.phrases(written);
+        let (phrases, phrases_at) = self.phrases(written.phrases.as_deref());
         let bound = (directions != [Stage::Input]).then_some(OUTPUT_MATCH_CHARS_MAX);
         let patterns = self.patterns(written.patterns.as_deref(), bound);
         let unless = self.patterns(written.unless.as_deref(), Some(OUTPUT_MATCH_CHARS_MAX));
-        if phrases.is_empty() && written.patterns.as_deref().unwrap_or_default().is_empty() {
+        let (kinds_spec, kinds) = self.kinds(written, &directions, &at);
+        let looks_for_nothing = phrases.is_empty()
+            && written.patterns.as_deref().unwrap_or_default().is_empty()
+            && kinds_spec.is_empty()
+            && !written_kinds(written);
+        if looks_for_nothing {
             self.problems.push(
                 Problem::new("policy::empty_rule", at.clone(), "this rule looks for nothing")
-                    .help("give it `phrases`, `patterns`, or both"),
+                    .help("give it `phrases`, `patterns`, `near`, `match`, `similar_to` or `when`"),
             );
         }
         let views = judging::views(written, &directions, self.problems);
@@ -148,6 +167,7 @@ impl Reading<'_> {
             redact_as: self.mask(written),
             views,
             sample,
+            kinds: kinds_spec,
         };
         Some(RuleRead {
             cases: rule_cases::read(written, &spec, self.source, self.problems),
@@ -157,6 +177,7 @@ impl Reading<'_> {
             phrases_at,
             patterns,
             unless,
+            kinds,
         })
     }
 
@@ -236,10 +257,13 @@ impl Reading<'_> {
         (level.value, at)
     }
 
-    fn phrases(&mut self, written: &RuleWritten) -> (Vec<String>, Vec<Range<usize>>) {
+    pub(super) fn phrases(
+        &mut self,
+        written: Option<&[Spanned<String>]>,
+    ) -> (Vec<String>, Vec<Range<usize>>) {
         let mut texts: Vec<String> = Vec::new();
         let mut places: Vec<Range<usize>> = Vec::new();
-        for phrase in written.phrases.iter().flatten() {
+        for phrase in written.into_iter().flatten() {
             let at = place(&phrase.referenced);
             let folded = canonical(&phrase.value).trim().to_owned();
             if folded.is_empty() || folded.chars().count() > PHRASE_CHARS_MAX {
@@ -268,7 +292,7 @@ impl Reading<'_> {
         (texts, places)
     }
 
-    fn patterns(
+    pub(super) fn patterns(
         &mut self,
         written: Option<&[Spanned<String>]>,
         chars_max: Option<usize>,
