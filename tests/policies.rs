@@ -13,8 +13,18 @@
 mod compile;
 #[path = "policies/engine.rs"]
 mod engine;
+#[path = "policies/exceptions.rs"]
+mod exceptions;
+#[path = "policies/fragments.rs"]
+mod fragments;
+#[path = "policies/lists.rs"]
+mod lists;
+#[path = "policies/overlay.rs"]
+mod overlay;
 #[path = "policies/sample.rs"]
 mod sample;
+#[path = "policies/schema.rs"]
+mod schema;
 #[path = "policies/screen.rs"]
 mod screen;
 #[path = "policies/store.rs"]

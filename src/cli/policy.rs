@@ -1,4 +1,4 @@
-//! `portcullis policy`: check, test and explain policy files.
+//! `portcullis policy`: check, test, explain and describe policy files.
 //!
 //! For the people who write policies. Prints; judges nothing that the engine
 //! does not judge in service.
@@ -31,6 +31,12 @@ pub enum PolicyCommand {
         /// Machine-readable output
         #[arg(long)]
         json: bool,
+    },
+    /// Print the JSON Schema of policy files, for editors and other tools
+    Schema {
+        /// The schema of cases files instead
+        #[arg(long)]
+        cases: bool,
     },
     /// Show what a policy finds in a text, and where
     Explain {
@@ -65,6 +71,7 @@ pub fn run(command: PolicyCommand) -> anyhow::Result<ExitCode> {
     match command {
         PolicyCommand::Check { path, json } => check(path, json),
         PolicyCommand::Test { path, json } => test(path, json),
+        PolicyCommand::Schema { cases } => schema(cases),
         PolicyCommand::Explain { text, policy, stage, json } => {
             let text = if text.is_empty() { stdin()? } else { text.join(" ") };
             let stage = match stage {
@@ -92,6 +99,7 @@ fn check(path: Option<PathBuf>, json: bool) -> anyhow::Result<ExitCode> {
                         "ok": true, "policy": engine.name(), "version": engine.version(),
                         "digest": engine.digest(), "rules": engine.rules_len(),
                         "warnings": warnings_count, "report": warnings,
+                        "exceptions": engine.exceptions(),
                     })
                 )?;
             } else {
@@ -105,11 +113,21 @@ fn check(path: Option<PathBuf>, json: bool) -> anyhow::Result<ExitCode> {
                     count(warnings_count, "warning"),
                     engine.digest()
                 )?;
+                for exception in engine.exceptions() {
+                    let policy::Exception { id, author, reason, expires, .. } = exception;
+                    writeln!(out, "exception {id} until {expires} ({author}): {reason}")?;
+                }
             }
             Ok(ExitCode::SUCCESS)
         }
         Err(error) => refused(out, &error, json),
     }
+}
+
+fn schema(cases: bool) -> anyhow::Result<ExitCode> {
+    let schema = if cases { policy::schema::cases() } else { policy::schema::policy() };
+    writeln!(std::io::stdout().lock(), "{}", serde_json::to_string_pretty(&schema)?)?;
+    Ok(ExitCode::SUCCESS)
 }
 
 fn test(path: Option<PathBuf>, json: bool) -> anyhow::Result<ExitCode> {
@@ -208,6 +226,9 @@ fn print_verdict(
             finding.span.start,
             finding.span.end
         )?;
+        if let Some(exception) = &finding.exception {
+            writeln!(out, "    does not act: exception {exception}")?;
+        }
         underline(out, text, finding)?;
     }
     for unjudged in &verdict.unjudged {

@@ -129,6 +129,9 @@ pub struct Finding {
     /// What kind of personal data or secret was recognised, if the rule looks for such.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub entity: Option<Entity>,
+    /// The exception of the policy that keeps it from acting, if one does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exception: Option<Arc<str>>,
 }
 
 /// Text that was not judged, and why. Never silently empty.

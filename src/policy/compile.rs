@@ -5,22 +5,32 @@
 //! run of `policy check` shows everything. Pure: no I/O. Called by
 //! [`super::load`] and the store.
 
-mod categories;
-mod header;
+pub(super) mod categories;
+mod exceptions;
+mod floor;
+mod fragments;
+pub(super) mod header;
+mod locks;
+mod overlay;
 mod reachable;
-mod rules;
+pub(super) mod rules;
+mod selector;
+
+use time::Date;
 
 use super::PolicyError;
-use super::document::{Document, Spanned, place};
+use super::chain::Chain;
+use super::document::{Spanned, place};
 use super::engine::Engine;
-use super::problem::{self, Problem, Problems};
+use super::problem::{Problem, Problems};
 use super::spec::Spec;
 use crate::detect;
+use fragments::Fragments;
+use overlay::Overlaid;
+use rules::Reading;
 
 pub(super) use rules::{BUILTIN, MASK};
-
-/// A policy file may have this many bytes.
-pub(super) const POLICY_BYTES_MAX: u64 = 4 << 20;
+pub(super) use selector::Selector;
 
 /// A usable policy, and what is odd about it.
 #[derive(Debug)]
@@ -31,19 +41,29 @@ pub struct Compiled {
     pub warnings_count: usize,
 }
 
-/// Compiles the text of a policy file; `file` is its name in messages.
-pub(super) fn compile(file: &str, source: &str) -> Result<Compiled, PolicyError> {
-    let document = parse(file, source)?;
-    let mut problems = Problems::default();
-    let document = document.value;
-    problems.unknown_keys(&document);
-    let header = header::read(&document, &mut problems);
-    let categories = categories::read(&document, &header, &mut problems);
-    let rules = rules::read(&document, source, &mut problems);
-    reachable::check(&rules, &categories, &header, &mut problems);
+/// Compiles what was read; `today` (UTC) says which exceptions are in force.
+pub(super) fn compile(chain: Chain, today: Date) -> Result<Compiled, PolicyError> {
+    let Chain { sources, layers, mut problems } = chain;
+    let found = &mut problems;
+    let mut fragments = Fragments::read(&layers, &sources, found);
+    let Overlaid { document, exceptions, floors, locks } =
+        overlay::merge(layers, &sources, &mut fragments, found);
+    found.unknown_keys(&document);
+    let header = header::read(&document, found);
+    let categories = categories::read(&document, &header, found);
+    let rules = rules::read(&document, &sources, &mut fragments, found);
+    locks.check_levels(&document, found);
+    let reached = floor::Reached { document: &document, header: &header, categories: &categories };
+    let floors = floor::check(&floors, reached, found);
+    floor::check_shadow(&rules, reached, found);
+    let bounds =
+        exceptions::Bounds { document: &document, locks: &locks, floors: &floors, today };
+    let reading = Reading { sources: &sources, fragments: &mut fragments, problems: found };
+    let (exceptions, matching) = exceptions::read(&exceptions, bounds, reading);
+    reachable::check(&rules, &categories, &header, found);
 
     if problems.errors() > 0 {
-        return Err(problems.render(file, source));
+        return Err(problems.render(&sources));
     }
     let detectors: Vec<detect::Rule> = rules.iter().map(|rule| rule.detector()).collect();
     let spec = Spec {
@@ -60,22 +80,13 @@ pub(super) fn compile(file: &str, source: &str) -> Result<Compiled, PolicyError>
         refusal: header.refusal,
         categories,
         rules: rules.into_iter().map(|rule| rule.spec).collect(),
+        exceptions,
     };
-    let engine = Engine::build(spec, detectors)
-        .map_err(|error| PolicyError { count: 1, report: format!("{file}: {error}\n") })?;
+    let engine = Engine::build(spec, detectors, &matching)
+        .map_err(|error| PolicyError { count: 1, report: format!("{error}\n") })?;
     let warnings_count = problems.warnings();
-    let warnings = problems.render(file, source).report;
+    let warnings = problems.render(&sources).report;
     Ok(Compiled { engine, warnings, warnings_count })
-}
-
-fn parse(file: &str, source: &str) -> Result<Spanned<Document>, PolicyError> {
-    let options = serde_saphyr::options! { with_snippet: false };
-    serde_saphyr::from_str_with_options(source, options).map_err(|error| {
-        let report = serde_saphyr::miette::to_miette_report(&error, source, file);
-        let mut text = String::new();
-        let _ = problem::handler().render_report(&mut text, report.as_ref());
-        PolicyError { count: 1, report: text }
-    })
 }
 
 /// A number that must lie above 0 and not above 1.

@@ -9,13 +9,15 @@ use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
 
+use time::Date;
+
 use super::compile::MASK;
 use super::evidence::Evidence;
 use super::screen::Screen;
-use super::spec::{Decision, Spec, UnjudgedMeans};
+use super::spec::{Decision, Exception, Spec, UnjudgedMeans};
 use super::stage_rules::{StageRules, block_end, sort};
 use super::{Disclosure, Judged, Reply, ReplyStyle};
-use crate::detect::{self, Hit, LexiconError};
+use crate::detect::{self, Hit, LexiconError, Pattern};
 use crate::domain::{
     Action, Category, CategoryScore, Digest, Finding, Place, RuleId, Stage, Unjudged,
     UnjudgedReason, Verdict,
@@ -42,8 +44,13 @@ pub(super) enum BuildError {
 }
 
 impl Engine {
-    /// `detectors` stand in the order of the specification's rules.
-    pub(super) fn build(spec: Spec, detectors: Vec<detect::Rule>) -> Result<Self, BuildError> {
+    /// `detectors` stand in the order of the specification's rules, `matching`
+    /// in that of its exceptions.
+    pub(super) fn build(
+        spec: Spec,
+        detectors: Vec<detect::Rule>,
+        matching: &[Vec<Pattern>],
+    ) -> Result<Self, BuildError> {
         let digest = spec.digest()?;
         let disclosure = Disclosure {
             header: spec.disclosure_header.clone(),
@@ -51,8 +58,8 @@ impl Engine {
         };
         let masks =
             spec.rules.iter().map(|rule| (rule.id.clone(), rule.redact_as.clone())).collect();
-        let input = StageRules::build(Stage::Input, &spec, &detectors)?;
-        let output = StageRules::build(Stage::Output, &spec, &detectors)?;
+        let input = StageRules::build(Stage::Input, &spec, &detectors, matching)?;
+        let output = StageRules::build(Stage::Output, &spec, &detectors, matching)?;
         Ok(Self { spec, digest, disclosure, input, output, masks })
     }
 
@@ -72,6 +79,29 @@ impl Engine {
     /// Rules that run, both stages together.
     pub fn rules_len(&self) -> usize {
         self.spec.rules.iter().filter(|rule| rule.level <= self.spec.detect_level).count()
+    }
+
+    /// The exceptions in force when it was compiled.
+    pub fn exceptions(&self) -> &[Exception] {
+        &self.spec.exceptions
+    }
+
+    /// This policy without the exceptions whose last day is before `today`;
+    /// `None` when they all still hold.
+    pub(super) fn without_expired(&self, today: Date) -> Option<Self> {
+        let mut spec = self.spec.clone();
+        spec.exceptions.retain(|exception| exception.expires >= today);
+        if spec.exceptions.len() == self.spec.exceptions.len() {
+            return None;
+        }
+        let kept: Vec<Arc<str>> =
+            spec.exceptions.iter().map(|exception| Arc::clone(&exception.id)).collect();
+        let (mut input, mut output) = (self.input.clone(), self.output.clone());
+        input.keep_exceptions(&kept);
+        output.keep_exceptions(&kept);
+        let digest = spec.digest().ok()?;
+        let (disclosure, masks) = (self.disclosure.clone(), self.masks.clone());
+        Some(Self { spec, digest, disclosure, input, output, masks })
     }
 
     /// Judges all texts of one stage together.
@@ -130,7 +160,7 @@ impl Engine {
             .findings
             .iter()
             .filter(|finding| finding.place == place && finding.level <= self.spec.block_level)
-            .filter(|finding| redacts(finding.category))
+            .filter(|finding| finding.exception.is_none() && redacts(finding.category))
             .map(|finding| (finding.span.clone(), self.mask(&finding.rule)))
             .collect();
         // Past the limit nobody knows what there is to mask.
@@ -217,7 +247,8 @@ impl Engine {
         let rules = &self.rules(verdict.stage).rules;
         let mut evidence = Evidence::new(verdict.stage, rules.len());
         for (number, rule) in rules.iter().enumerate() {
-            if verdict.findings.iter().any(|finding| finding.rule == rule.id) {
+            let acts = |finding: &Finding| finding.rule == rule.id && finding.exception.is_none();
+            if verdict.findings.iter().any(acts) {
                 evidence.add(number, rule.weight);
             }
         }
@@ -280,8 +311,10 @@ impl Judging<'_> {
                     );
                     return;
                 }
-                self.evidence.add(hit.rule, rule.weight);
-                self.findings.push(rule.finding(judged.place, span, hit.entity));
+                let exception = self.rules.exception(&view, hit, judged.role);
+                self.evidence.add(hit.rule, rule.weight.unless(exception.is_some()));
+                let finding = rule.finding(judged.place, span, hit.entity);
+                self.findings.push(Finding { exception, ..finding });
             }
             from = until;
         }

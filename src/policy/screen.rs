@@ -14,7 +14,9 @@ use super::evidence::Evidence;
 use super::stage_rules::block_end;
 use super::{Segment, Step};
 use crate::detect::{Hit, Pass, back_by_chars};
-use crate::domain::{Action, Category, Finding, Place, Stage, Unjudged, UnjudgedReason, Verdict};
+use crate::domain::{
+    Action, Category, Finding, Place, Role, Stage, Unjudged, UnjudgedReason, Verdict,
+};
 use crate::text::Canonical;
 
 /// Text that was decided is forgotten in chunks, not on every piece.
@@ -217,14 +219,17 @@ impl Screen {
         let engine = Arc::clone(&self.engine);
         let Some(rule) = engine.rules(Stage::Output).rules.get(hit.rule) else { return };
         let category = rule.weight.category;
-        self.evidence.add(hit.rule, rule.weight);
+        let exception = engine.rules(Stage::Output).exception(&self.view, hit, Role::Assistant);
+        let weight = rule.weight.unless(exception.is_some());
+        self.evidence.add(hit.rule, weight);
         if engine.stores_text(category) {
             let text = self.slice(span.clone());
             self.stored.push(split(text, STORED_BYTES_MAX).0.to_owned());
         }
         let place = Place::Choice { index: self.choice };
-        self.findings.push(rule.finding(place, span.clone(), hit.entity));
-        if !rule.weight.enforced {
+        let finding = rule.finding(place, span.clone(), hit.entity);
+        self.findings.push(Finding { exception, ..finding });
+        if !weight.enforced {
             return;
         }
         let action = self.evidence.action(category, engine.decision(category, Stage::Output));

@@ -6,11 +6,12 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
+use time::Date;
 
 use crate::domain::{Action, Category, Digest, Role, Severity, Stage};
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Clone, Serialize)]
 pub(super) struct Spec {
     pub(super) policy: Arc<str>,
     pub(super) version: Arc<str>,
@@ -27,6 +28,8 @@ pub(super) struct Spec {
     pub(super) refusal: Refusal,
     pub(super) categories: BTreeMap<Category, CategorySpec>,
     pub(super) rules: Vec<RuleSpec>,
+    /// Those in force.
+    pub(super) exceptions: Vec<Exception>,
 }
 
 /// What text means that nobody looked at.
@@ -83,7 +86,7 @@ pub(super) struct Decision {
     pub(super) threshold: f32,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Clone, Serialize)]
 pub(super) struct RuleSpec {
     pub(super) id: Arc<str>,
     pub(super) category: Category,
@@ -98,6 +101,31 @@ pub(super) struct RuleSpec {
     pub(super) whole_words: bool,
     pub(super) unless: Vec<String>,
     pub(super) redact_as: Arc<str>,
+}
+
+/// An exception in force: findings in its scope are recorded and do not act.
+#[derive(Debug, Clone, Serialize)]
+pub struct Exception {
+    pub id: Arc<str>,
+    /// Who answers for it.
+    pub author: Arc<str>,
+    pub reason: Arc<str>,
+    /// The last day on which it holds, UTC.
+    #[serde(serialize_with = "day")]
+    pub expires: Date,
+    /// Ids of rules, or `prefix/*`.
+    pub rules: Vec<String>,
+    pub categories: Vec<Category>,
+    pub directions: Vec<Stage>,
+    /// `None`: every role.
+    pub roles: Option<Vec<Role>>,
+    /// When not empty, only findings inside a match of one of these patterns.
+    pub matching: Vec<String>,
+}
+
+/// As it is written: year, month, day.
+fn day<S: Serializer>(date: &Date, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(date)
 }
 
 impl Spec {

@@ -1,15 +1,18 @@
 //! The rules: names resolved, literals folded, patterns compiled.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::ops::Range;
 use std::sync::Arc;
 
+use super::fragments::{Expanded, Fragments};
 use super::header::LEVEL_MAX;
 use super::{categories, missing, share};
 use crate::detect::{self, Pattern, Phrase};
 use crate::domain::{Category, Role, Stage};
 use crate::policy::document::{Document, RuleWritten, Spanned, place};
 use crate::policy::problem::{Problem, Problems};
+use crate::policy::sources::Sources;
 use crate::policy::spec::RuleSpec;
 use crate::text::canonical;
 
@@ -19,14 +22,14 @@ pub(in crate::policy) const MASK: &str = "[REDACTED]";
 pub(in crate::policy) const BUILTIN: &str = "builtin/";
 
 const RULES_MAX: usize = 10_000;
-const ID_BYTES_MAX: usize = 96;
+pub(super) const ID_BYTES_MAX: usize = 96;
 const PHRASE_CHARS_MAX: usize = 256;
 const MASK_BYTES_MAX: usize = 64;
 /// The output waits for as many characters as its longest rule can match.
-const OUTPUT_MATCH_CHARS_MAX: usize = 512;
+pub(super) const OUTPUT_MATCH_CHARS_MAX: usize = 512;
 
-const STAGES: &[(&str, Stage)] = &[("input", Stage::Input), ("output", Stage::Output)];
-const ROLES: &[(&str, Role)] = &[
+pub(in crate::policy) const STAGES: &[(&str, Stage)] = &[("input", Stage::Input), ("output", Stage::Output)];
+pub(in crate::policy) const ROLES: &[(&str, Role)] = &[
     ("system", Role::System),
     ("developer", Role::Developer),
     ("user", Role::User),
@@ -58,7 +61,12 @@ impl RuleRead {
     }
 }
 
-pub(super) fn read(document: &Document, source: &str, problems: &mut Problems) -> Vec<RuleRead> {
+pub(super) fn read(
+    document: &Document,
+    sources: &Sources,
+    fragments: &mut Fragments,
+    problems: &mut Problems,
+) -> Vec<RuleRead> {
     let written = document.rules.as_deref().unwrap_or_default();
     if written.len() > RULES_MAX {
         problems.push(Problem::new(
@@ -80,21 +88,24 @@ pub(super) fn read(document: &Document, source: &str, problems: &mut Problems) -
                         format!("two rules are called `{}`", id.value),
                     )
                     .label("again here")
-                    .also(first.clone(), "first here"),
+                    .also(first.clone(), "first here")
+                    .help("a rule of the base is changed under `change:`, by its id"),
                 ),
                 None => {
                     ids.insert(&id.value, at);
                 }
             }
         }
-        rules.extend(Reading { source, problems }.rule(rule));
+        rules.extend(Reading { sources, fragments, problems }.rule(rule));
     }
     rules
 }
 
-struct Reading<'a> {
-    source: &'a str,
-    problems: &'a mut Problems,
+/// One rule at a time; also reads the patterns and lists of exceptions.
+pub(super) struct Reading<'a> {
+    pub(super) sources: &'a Sources,
+    pub(super) fragments: &'a mut Fragments,
+    pub(super) problems: &'a mut Problems,
 }
 
 impl Reading<'_> {
@@ -119,17 +130,15 @@ impl Reading<'_> {
             written.score.as_ref().map_or(Some(1.0), |score| share("score", score, self.problems));
         let (phrases, phrases_at) = self.phrases(written);
         let bound = (directions != [Stage::Input]).then_some(OUTPUT_MATCH_CHARS_MAX);
-        let patterns = self.patterns(written.patterns.as_deref(), bound);
-        let unless = self.patterns(written.unless.as_deref(), Some(OUTPUT_MATCH_CHARS_MAX));
+        let (pattern_texts, patterns) = self.patterns(written.patterns.as_deref(), bound);
+        let (unless_texts, unless) =
+            self.patterns(written.unless.as_deref(), Some(OUTPUT_MATCH_CHARS_MAX));
         if phrases.is_empty() && written.patterns.as_deref().unwrap_or_default().is_empty() {
             self.problems.push(
                 Problem::new("policy::empty_rule", at.clone(), "this rule looks for nothing")
                     .help("give it `phrases`, `patterns`, or both"),
             );
         }
-        let texts = |list: Option<&[Spanned<String>]>| -> Vec<String> {
-            list.unwrap_or_default().iter().map(|text| text.value.clone()).collect()
-        };
         Some(RuleRead {
             spec: RuleSpec {
                 id: id?,
@@ -139,9 +148,9 @@ impl Reading<'_> {
                 level,
                 score: score?,
                 phrases,
-                patterns: texts(written.patterns.as_deref()),
+                patterns: pattern_texts,
                 whole_words: written.whole_words.unwrap_or(true),
-                unless: texts(written.unless.as_deref()),
+                unless: unless_texts,
                 redact_as: self.mask(written),
             },
             at,
@@ -193,7 +202,7 @@ impl Reading<'_> {
     }
 
     /// A list of names; absent means all of them.
-    fn list<T: Copy + PartialEq>(
+    pub(super) fn list<T: Copy + PartialEq>(
         &mut self,
         what: &str,
         written: Option<&Spanned<Vec<Spanned<String>>>>,
@@ -231,6 +240,7 @@ impl Reading<'_> {
     fn phrases(&mut self, written: &RuleWritten) -> (Vec<String>, Vec<Range<usize>>) {
         let mut texts: Vec<String> = Vec::new();
         let mut places: Vec<Range<usize>> = Vec::new();
+        let mut known: HashMap<String, Range<usize>> = HashMap::new();
         for phrase in written.phrases.iter().flatten() {
             let at = place(&phrase.referenced);
             let folded = canonical(&phrase.value).trim().to_owned();
@@ -243,37 +253,39 @@ impl Reading<'_> {
                 );
                 continue;
             }
-            if let Some(first) = texts.iter().position(|text| *text == folded) {
-                let mut problem =
+            match known.entry(folded) {
+                Entry::Occupied(first) => self.problems.push(
                     Problem::new("policy::unreachable", at, "this phrase stands in the rule twice")
-                        .label(format!("again here (in canonical form `{folded}`)"))
-                        .warning();
-                if let Some(first) = places.get(first) {
-                    problem = problem.also(first.clone(), "first here");
+                        .label(format!("again here (in canonical form `{}`)", first.key()))
+                        .also(first.get().clone(), "first here")
+                        .warning(),
+                ),
+                Entry::Vacant(first) => {
+                    texts.push(first.key().clone());
+                    places.push(first.insert(at).clone());
                 }
-                self.problems.push(problem);
-                continue;
             }
-            texts.push(folded);
-            places.push(at);
         }
         (texts, places)
     }
 
-    fn patterns(
+    /// The patterns with their fragments written out, and compiled.
+    pub(super) fn patterns(
         &mut self,
         written: Option<&[Spanned<String>]>,
         chars_max: Option<usize>,
-    ) -> Vec<Pattern> {
-        let mut compiled = Vec::new();
+    ) -> (Vec<String>, Vec<Pattern>) {
+        let (mut texts, mut compiled) = (Vec::new(), Vec::new());
         for pattern in written.unwrap_or_default() {
-            match Pattern::parse(&pattern.value) {
+            let Some(expanded) = self.expanded(pattern) else { continue };
+            match Pattern::parse(&expanded.text) {
                 Ok(parsed) => {
                     self.bounded(pattern, &parsed, chars_max);
                     compiled.push(parsed);
                 }
                 Err(error) => {
-                    let at = self.inside(pattern, error.span.clone());
+                    let part = error.span.clone().map(|part| expanded.written(part));
+                    let at = self.inside(pattern, part);
                     let mut problem = Problem::new("policy::bad_pattern", at, error.to_string());
                     if let Some(help) = error.help {
                         problem = problem.help(help);
@@ -281,8 +293,25 @@ impl Reading<'_> {
                     self.problems.push(problem);
                 }
             }
+            texts.push(expanded.text);
         }
-        compiled
+        (texts, compiled)
+    }
+
+    fn expanded(&mut self, pattern: &Spanned<String>) -> Option<Expanded> {
+        let file = self.sources.number(place(&pattern.referenced).start);
+        match self.fragments.expand(&pattern.value, file) {
+            Ok(expanded) => Some(expanded),
+            Err(unresolved) => {
+                let at = self.inside(pattern, Some(unresolved.at));
+                let problem = Problem::new("policy::fragment", at, unresolved.message);
+                self.problems.push(match unresolved.help {
+                    Some(help) => problem.help(help),
+                    None => problem,
+                });
+                None
+            }
+        }
     }
 
     fn bounded(&mut self, written: &Spanned<String>, pattern: &Pattern, chars_max: Option<usize>) {
@@ -311,7 +340,7 @@ impl Reading<'_> {
     fn inside(&self, written: &Spanned<String>, part: Option<Range<usize>>) -> Range<usize> {
         let whole = place(&written.referenced);
         let Some(part) = part else { return whole };
-        self.source.get(whole.clone()).and_then(|text| text.find(&written.value)).map_or(
+        self.sources.get(whole.clone()).and_then(|text| text.find(&written.value)).map_or(
             whole.clone(),
             |offset| {
                 let start = whole.start + offset;
