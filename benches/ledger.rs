@@ -30,6 +30,7 @@ fn decision() -> Entry {
         span: start..start + 12,
         view: View::Canonical,
         entity: None,
+        exception: None,
     };
     Entry::Decision(Box::new(DecisionRecord {
         decision: DecisionId::new(),

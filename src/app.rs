@@ -32,7 +32,7 @@ use crate::audit::{self, Entry, Ledger, Recovery};
 use crate::config::Settings;
 use crate::config::settings;
 use crate::inference::{Backend, Registry};
-use crate::pipeline::Pipeline;
+use crate::pipeline::{self, Pipeline};
 use crate::policy::{Cache, Store};
 use crate::telemetry::Metrics;
 use listen::Listener;
@@ -142,8 +142,9 @@ impl Application {
 
     async fn record_start(&self) -> Result<(), StartError> {
         let pipeline = &self.edge.pipeline;
-        let policies = pipeline.policies.all();
-        let policies = policies.iter().map(|(_, engine)| LoadedPolicy {
+        let engines = pipeline.policies.all();
+        let exceptions = engines.iter().flat_map(|(_, engine)| pipeline::loaded_exceptions(engine));
+        let policies = engines.iter().map(|(_, engine)| LoadedPolicy {
             name: engine.name().to_owned(),
             version: engine.version().to_owned(),
             digest: engine.digest(),
@@ -157,6 +158,7 @@ impl Application {
             config: self.settings.digest(),
             policies: policies.collect(),
             models: models.collect(),
+            exceptions: exceptions.collect(),
         };
         let appended = pipeline.ledger.append(started).await;
         appended.map(drop).map_err(|error| StartError::new("cannot write the audit log", error))

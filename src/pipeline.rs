@@ -34,6 +34,7 @@ pub use answer::{
 };
 use exchange::Exchange;
 use input::Judgement;
+pub(crate) use reload::loaded_exceptions;
 
 /// Events that a slow reader may leave unread before the model waits.
 const EVENTS_MAX: usize = 32;

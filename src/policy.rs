@@ -1,12 +1,13 @@
 //! YAML in, an immutable engine out.
 //!
-//! A policy is written (`document`), compiled (`compile`, which reports
-//! every mistake at once) into an [`Engine`], and put in force by the
-//! [`Store`]. The engine judges whole texts; a [`Screen`] judges one that is
+//! A policy is written (`document`), read with all that it names (`chain`),
+//! compiled (`compile`, which reports every mistake at once) into an
+//! [`Engine`], and put in force by the [`Store`]. The engine judges whole texts; a [`Screen`] judges one that is
 //! still being written. No HTTP, no model, no log: the pipeline acts on the
 //! verdicts, `cli` checks and tests policies.
 
 mod cache;
+mod chain;
 mod compile;
 mod conversation;
 mod document;
@@ -19,9 +20,11 @@ mod overlap;
 mod mistake;
 mod expression;
 mod kinds;
+mod exceptions;
 mod problem;
 mod reading;
 mod screen;
+mod sources;
 mod spec;
 mod stage_rules;
 mod store;
@@ -35,11 +38,14 @@ pub mod diff;
 pub mod explain;
 pub mod outline;
 pub mod replay;
+pub mod schema;
 pub mod watch;
 
 use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
+
+use time::Date;
 
 use crate::domain::{Action, Digest, Place, Role};
 
@@ -50,6 +56,7 @@ pub use leak::{Canary, Leak};
 pub use occasion::{Occasion, SampleKey};
 pub use mistake::Mistake;
 pub use screen::Screen;
+pub use spec::Exception;
 pub use store::Store;
 
 /// A text to judge.
@@ -140,13 +147,32 @@ pub fn load(source: &Source) -> Result<Engine, PolicyError> {
 /// # Errors
 /// As for [`load`].
 pub fn check(source: &Source) -> Result<Compiled, PolicyError> {
-    store::compile_source(source)
+    check_on(source, store::today())
 }
 
-/// Compiles the text of a policy; `file` is its name in messages.
+/// Compiles the text of a policy as of today; `file` is its name in messages.
+/// It can be written over `shipped`, and name no files.
 ///
 /// # Errors
 /// As for [`load`].
 pub fn compile_text(file: &str, text: &str) -> Result<Compiled, PolicyError> {
-    compile::compile(file, text)
+    compile_text_on(file, text, store::today())
+}
+
+/// Like [`compile_text`], as of the day `today` (UTC).
+///
+/// # Errors
+/// As for [`load`].
+pub fn compile_text_on(file: &str, text: &str, today: Date) -> Result<Compiled, PolicyError> {
+    let start = chain::Start::Text { name: file, text };
+    let chain = chain::read(start, &chain::NoFiles, &mut Vec::new())?;
+    compile::compile(chain, today)
+}
+
+/// Like [`check`], as of the day `today` (UTC).
+///
+/// # Errors
+/// As for [`load`].
+pub fn check_on(source: &Source, today: Date) -> Result<Compiled, PolicyError> {
+    store::compile_source(source, today, &mut Vec::new())
 }

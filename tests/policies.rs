@@ -15,8 +15,18 @@ mod compile;
 mod engine;
 #[path = "policies/judging.rs"]
 mod judging;
+#[path = "policies/exceptions.rs"]
+mod exceptions;
+#[path = "policies/fragments.rs"]
+mod fragments;
+#[path = "policies/lists.rs"]
+mod lists;
+#[path = "policies/overlay.rs"]
+mod overlay;
 #[path = "policies/sample.rs"]
 mod sample;
+#[path = "policies/schema.rs"]
+mod schema;
 #[path = "policies/screen.rs"]
 mod screen;
 #[path = "policies/store.rs"]

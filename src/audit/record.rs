@@ -22,6 +22,9 @@ pub enum Entry {
         config: Digest,
         policies: Vec<LoadedPolicy>,
         models: Vec<LoadedModel>,
+        /// The exceptions in force in them.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        exceptions: Vec<LoadedException>,
     },
     Stopped {
         version: String,
@@ -31,6 +34,9 @@ pub enum Entry {
     PolicyChanged {
         policy: LoadedPolicy,
         before: Digest,
+        /// The exceptions in force in it.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        exceptions: Vec<LoadedException>,
     },
     /// A changed policy file was not taken over; the old one stays in force.
     PolicyRejected {
@@ -48,6 +54,19 @@ pub struct LoadedPolicy {
     pub name: String,
     pub version: String,
     pub digest: Digest,
+}
+
+/// An exception of a policy: findings under it are recorded and do not act.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LoadedException {
+    /// The policy's name.
+    pub policy: String,
+    /// As findings name it.
+    pub id: String,
+    /// Who answers for it.
+    pub author: String,
+    /// The last day on which it holds, UTC.
+    pub expires: String,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -179,6 +198,7 @@ pub(super) mod tests {
             view: View::Canonical,
             entity: None,
             sampled_out: false,
+            exception: None,
         };
         DecisionRecord {
             decision: DecisionId::new(),

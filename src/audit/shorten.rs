@@ -12,7 +12,8 @@ use std::collections::BTreeSet;
 use crate::audit::DecisionRecord;
 use crate::domain::Verdict;
 
-/// Of all verdicts together; at most 336 bytes each (the rule's name has up to 96).
+/// Of all verdicts together; at most 432 bytes each (the rule's name has up to 96,
+/// an exception's 48).
 const FINDINGS_MAX: usize = 1280;
 /// Of all verdicts together; at most 80 bytes each.
 const CATEGORIES_MAX: usize = 2048;
@@ -111,7 +112,8 @@ mod tests {
     use crate::audit::record::{Entry, encode};
     use crate::audit::{LeftOut, StoredText};
     use crate::domain::{
-        Action, Category, CategoryScore, Field, Finding, Place, RuleId, Unjudged, UnjudgedReason,
+        Action, Category, CategoryScore, Entity, Field, Finding, Place, RuleId, Unjudged,
+        UnjudgedReason, View,
     };
 
     fn written(decision: DecisionRecord) -> DecisionRecord {
@@ -185,6 +187,9 @@ mod tests {
         verdict.findings = findings(&"r".repeat(96), Category::TraffickingSexualViolence, 64);
         for finding in &mut verdict.findings {
             (finding.place, finding.span, finding.score) = (place, far..far, 0.123_456);
+            finding.view = View::UnicodeEscapes;
+            finding.entity = Some(Entity::DrivingLicence);
+            finding.exception = Some("e".repeat(48).into());
         }
         let reason = UnjudgedReason::TooManyFindings;
         verdict.unjudged = vec![Unjudged { place, span: far..far, reason }; 4];

@@ -13,6 +13,7 @@ use clap::Subcommand;
 use serde_json::Value;
 
 use super::place::PlaceArgs;
+use crate::audit::record::LoadedException;
 use crate::audit::{self, DecisionRecord, Entry, VerifyReport, read};
 use crate::domain::{Action, Verdict};
 
@@ -150,7 +151,7 @@ fn readable(record: &str) -> String {
 
 fn tell(entry: &Entry) -> String {
     match entry {
-        Entry::Started { version, policies, models, .. } => {
+        Entry::Started { version, policies, models, exceptions, .. } => {
             let mut text = format!("started version={version}");
             for policy in policies {
                 let _ = write!(
@@ -164,19 +165,30 @@ fn tell(entry: &Entry) -> String {
             for model in models {
                 let _ = write!(text, " model={}", model.name);
             }
+            tell_exceptions(&mut text, exceptions);
             text
         }
         Entry::Stopped { version } => format!("stopped version={version}"),
         Entry::Decision(decision) => tell_decision(decision),
-        Entry::PolicyChanged { policy, before } => format!(
-            "policy_changed {}@{} ({}, before {})",
-            policy.name,
-            policy.version,
-            policy.digest.short(),
-            before.short()
-        ),
+        Entry::PolicyChanged { policy, before, exceptions } => {
+            let mut text = format!(
+                "policy_changed {}@{} ({}, before {})",
+                policy.name,
+                policy.version,
+                policy.digest.short(),
+                before.short()
+            );
+            tell_exceptions(&mut text, exceptions);
+            text
+        }
         Entry::PolicyRejected { name, errors } => format!("policy_rejected {name} errors={errors}"),
         Entry::Recovered { torn_bytes } => format!("recovered torn_bytes={torn_bytes}"),
+    }
+}
+
+fn tell_exceptions(text: &mut String, exceptions: &[LoadedException]) {
+    for LoadedException { policy, id, author, expires } in exceptions {
+        let _ = write!(text, " exception={policy}/{id} until {expires} ({author})");
     }
 }
 

@@ -46,6 +46,12 @@ pub enum PolicyCommand {
     /// Run a policy over a corpus, or over the decisions of an audit log
     #[command(after_help = replay::EXIT_CODES)]
     Replay(replay::ReplayArgs),
+    /// Print the JSON Schema of policy files, for editors and other tools
+    Schema {
+        /// The schema of cases files instead
+        #[arg(long)]
+        cases: bool,
+    },
     /// Show clause by clause what enforces it: rules, cases, product controls, or none
     #[command(after_help = coverage::EXIT_CODES)]
     Coverage(coverage::CoverageArgs),
@@ -62,6 +68,7 @@ pub fn run(command: PolicyCommand) -> anyhow::Result<ExitCode> {
         PolicyCommand::Explain(args) => explain::run(&args),
         PolicyCommand::Diff(args) => diff::run(&args),
         PolicyCommand::Replay(args) => replay::run(&args),
+        PolicyCommand::Schema { cases } => schema(cases),
         PolicyCommand::Coverage(args) => coverage::run(&args),
     };
     match done {
@@ -71,6 +78,12 @@ pub fn run(command: PolicyCommand) -> anyhow::Result<ExitCode> {
         }
         done => done,
     }
+}
+
+fn schema(cases: bool) -> anyhow::Result<ExitCode> {
+    let schema = if cases { policy::schema::cases() } else { policy::schema::policy() };
+    writeln!(std::io::stdout().lock(), "{}", serde_json::to_string_pretty(&schema)?)?;
+    Ok(ExitCode::SUCCESS)
 }
 
 fn is_broken_pipe(error: &anyhow::Error) -> bool {

@@ -67,11 +67,7 @@ impl Pattern {
     /// When the syntax is wrong or not supported, the pattern matches the
     /// empty text or no text at all, or its program is too large.
     pub fn parse(written: &str) -> Result<Self, PatternError> {
-        let hir = regex_syntax::ParserBuilder::new()
-            .nest_limit(NESTING_MAX)
-            .build()
-            .parse(written)
-            .map_err(|error| PatternError::syntax(&error))?;
+        let hir = Self::hir(written)?;
         let folded = fold_hir(&hir);
         let folded =
             if has_only_ascii_literals(&folded) { ascii_boundaries(&folded) } else { folded };
@@ -107,6 +103,19 @@ impl Pattern {
             check: None,
             entity: None,
         })
+    }
+
+    /// Whether this can be part of a pattern.
+    ///
+    /// # Errors
+    /// When the syntax is wrong or not supported.
+    pub fn syntax(part: &str) -> Result<(), PatternError> {
+        Self::hir(part).map(drop)
+    }
+
+    fn hir(written: &str) -> Result<Hir, PatternError> {
+        let mut parser = regex_syntax::ParserBuilder::new().nest_limit(NESTING_MAX).build();
+        parser.parse(written).map_err(|error| PatternError::syntax(&error))
     }
 
     /// The pattern as the description of an entity: a match counts only when `check` agrees.

@@ -133,6 +133,9 @@ pub struct Finding {
     /// and counts towards no action.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub sampled_out: bool,
+    /// The exception of the policy that keeps it from acting, if one does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exception: Option<Arc<str>>,
 }
 
 /// Text that was not judged, and why. Never silently empty.

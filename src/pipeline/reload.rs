@@ -3,8 +3,8 @@
 
 use super::Pipeline;
 use crate::audit::Entry;
-use crate::audit::record::LoadedPolicy;
-use crate::policy::Reload;
+use crate::audit::record::{LoadedException, LoadedPolicy};
+use crate::policy::{Engine, Reload};
 
 impl Pipeline {
     /// Counts, logs and records what a reload did, whoever asked for it.
@@ -31,7 +31,8 @@ fn entry(pipeline: &Pipeline, name: &str, reload: &Reload) -> Option<Entry> {
                 version: version.to_owned(),
                 digest,
             };
-            Some(Entry::PolicyChanged { policy, before: *before })
+            let exceptions = loaded_exceptions(engine);
+            Some(Entry::PolicyChanged { policy, before: *before, exceptions })
         }
         Reload::Rejected(error) => {
             pipeline.metrics.policy_reload_failed(name);
@@ -44,4 +45,15 @@ fn entry(pipeline: &Pipeline, name: &str, reload: &Reload) -> Option<Entry> {
             Some(Entry::PolicyRejected { name: name.to_owned(), errors })
         }
     }
+}
+
+/// The exceptions of a policy, as the log names them.
+pub(crate) fn loaded_exceptions(engine: &Engine) -> Vec<LoadedException> {
+    let told = engine.exceptions().iter().map(|exception| LoadedException {
+        policy: engine.name().to_owned(),
+        id: exception.id.to_string(),
+        author: exception.author.to_string(),
+        expires: exception.expires.to_string(),
+    });
+    told.collect()
 }

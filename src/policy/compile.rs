@@ -5,29 +5,38 @@
 //! run of `policy check` shows everything. Pure: no I/O. Called by
 //! [`super::load`] and the store.
 
-mod categories;
+pub(super) mod categories;
 mod conditions;
-mod header;
+mod exceptions;
+mod floor;
+mod fragments;
+pub(super) mod header;
 mod judging;
+mod locks;
 mod matching;
 mod near;
+mod overlay;
 mod reachable;
 mod rule_cases;
-mod rules;
+pub(super) mod rules;
+mod selector;
+
+use time::Date;
 
 use super::cases::RuleCase;
-use super::document::{Document, Spanned, place};
+use super::chain::Chain;
+use super::document::{Spanned, place};
 use super::engine::Engine;
 use super::problem::{Problem, Problems};
 use super::spec::Spec;
 use super::whole::Looks;
 use super::{Mistake, PolicyError};
+use fragments::Fragments;
+use overlay::Overlaid;
+use rules::{Reading, RuleRead};
 
-use rules::RuleRead;
 pub(super) use rules::{BUILTIN, MASK};
-
-/// A policy file may have this many bytes.
-pub(super) const POLICY_BYTES_MAX: u64 = 4 << 20;
+pub(super) use selector::Selector;
 
 /// A usable policy, and what is odd about it.
 #[derive(Debug)]
@@ -42,22 +51,32 @@ pub struct Compiled {
     pub rule_cases: Vec<RuleCase>,
 }
 
-/// Compiles the text of a policy file; `file` is its name in messages.
-pub(super) fn compile(file: &str, source: &str) -> Result<Compiled, PolicyError> {
-    let document = parse(file, source)?;
-    let mut problems = Problems::default();
-    let document = document.value;
-    problems.unknown_keys(&document);
-    let header = header::read(&document, &mut problems);
-    let categories = categories::read(&document, &header, &mut problems);
-    let rules = rules::read(&document, source, &mut problems);
-    let conversation = judging::conversation(&document, &mut problems);
-    let system_prompt = judging::system_prompt(&document, &mut problems);
-    let language = conditions::language(document.language.as_ref(), &mut problems);
-    reachable::check(&rules, &categories, &header, &mut problems);
+/// Compiles what was read; `today` (UTC) says which exceptions are in force.
+pub(super) fn compile(chain: Chain, today: Date) -> Result<Compiled, PolicyError> {
+    let Chain { sources, layers, mut problems } = chain;
+    let found = &mut problems;
+    let mut fragments = Fragments::read(&layers, &sources, found);
+    let Overlaid { document, exceptions, floors, locks } =
+        overlay::merge(layers, &sources, &mut fragments, found);
+    found.unknown_keys(&document);
+    let header = header::read(&document, found);
+    let categories = categories::read(&document, &header, found);
+    let rules = rules::read(&document, &sources, &mut fragments, found);
+    let conversation = judging::conversation(&document, found);
+    let system_prompt = judging::system_prompt(&document, found);
+    let language = conditions::language(document.language.as_ref(), found);
+    locks.check_levels(&document, found);
+    let reached = floor::Reached { document: &document, header: &header, categories: &categories };
+    let floors = floor::check(&floors, reached, found);
+    floor::check_shadow(&rules, reached, found);
+    let bounds =
+        exceptions::Bounds { document: &document, locks: &locks, floors: &floors, today };
+    let reading = Reading { sources: &sources, fragments: &mut fragments, problems: found };
+    let (exceptions, matching) = exceptions::read(&exceptions, bounds, reading);
+    reachable::check(&rules, &categories, &header, found);
 
     if problems.errors() > 0 {
-        return Err(problems.render(file, source));
+        return Err(problems.render(&sources));
     }
     let rule_cases = rules.iter().flat_map(|rule| rule.cases.iter().cloned()).collect();
     let (specs, looks): (_, Vec<Looks>) = rules.into_iter().map(RuleRead::compiled).unzip();
@@ -78,19 +97,13 @@ pub(super) fn compile(file: &str, source: &str) -> Result<Compiled, PolicyError>
         categories,
         rules: specs,
         language,
+        exceptions,
     };
-    let engine = Engine::build(spec, looks).map_err(|error| {
-        PolicyError::plain(file, "policy::too_large", format!("{file}: {error}"))
-    })?;
+    let engine = Engine::build(spec, looks, &matching)
+        .map_err(|error| PolicyError::plain("", "policy::too_large", error.to_string()))?;
     let warnings_count = problems.warnings();
-    let PolicyError { report: warnings, mistakes: oddities, .. } = problems.render(file, source);
+    let PolicyError { report: warnings, mistakes: oddities, .. } = problems.render(&sources);
     Ok(Compiled { engine, warnings, warnings_count, oddities, rule_cases })
-}
-
-fn parse(file: &str, source: &str) -> Result<Spanned<Document>, PolicyError> {
-    let options = serde_saphyr::options! { with_snippet: false };
-    serde_saphyr::from_str_with_options(source, options)
-        .map_err(|error| PolicyError::malformed(file, source, &error))
 }
 
 /// A number that must lie above 0 and not above 1.

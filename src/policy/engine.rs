@@ -9,6 +9,8 @@ use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
 
+use time::Date;
+
 use super::cache::Cache;
 use super::compile::MASK;
 use super::evidence::{self, Evidence};
@@ -16,11 +18,11 @@ use super::leak::{Canary, Leak};
 use super::occasion::Occasion;
 use super::overlap::Overlap;
 use super::screen::Screen;
-use super::spec::{ConversationSpec, Decision, LimitsSpec, Spec, UnjudgedMeans};
+use super::spec::{ConversationSpec, Decision, Exception, LimitsSpec, Spec, UnjudgedMeans};
 use super::stage_rules::StageRules;
 use super::whole::Looks;
 use super::{Disclosure, Judged, Reply, ReplyStyle, judging};
-use crate::detect::LexiconError;
+use crate::detect::{LexiconError, Pattern};
 use crate::domain::{
     Action, Category, CategoryScore, Digest, Finding, Place, RuleId, Stage, Unjudged,
     UnjudgedReason, Verdict,
@@ -47,8 +49,13 @@ pub(super) enum BuildError {
 }
 
 impl Engine {
-    /// `looks` stand in the order of the specification's rules.
-    pub(super) fn build(spec: Spec, looks: Vec<Looks>) -> Result<Self, BuildError> {
+    /// `looks` stand in the order of the specification's rules, `matching` in
+    /// that of its exceptions.
+    pub(super) fn build(
+        spec: Spec,
+        looks: Vec<Looks>,
+        matching: &[Vec<Pattern>],
+    ) -> Result<Self, BuildError> {
         let digest = spec.digest()?;
         let disclosure = Disclosure {
             header: spec.disclosure_header.clone(),
@@ -56,8 +63,8 @@ impl Engine {
         };
         let masks =
             spec.rules.iter().map(|rule| (rule.id.clone(), rule.redact_as.clone())).collect();
-        let input = StageRules::build(Stage::Input, &spec, &looks)?;
-        let output = StageRules::build(Stage::Output, &spec, &looks)?;
+        let input = StageRules::build(Stage::Input, &spec, &looks, matching)?;
+        let output = StageRules::build(Stage::Output, &spec, &looks, matching)?;
         Ok(Self { spec, digest, disclosure, input, output, masks })
     }
 
@@ -82,6 +89,29 @@ impl Engine {
     /// Rules that run, both stages together.
     pub fn rules_len(&self) -> usize {
         self.spec.rules.iter().filter(|rule| rule.level <= self.spec.detect_level).count()
+    }
+
+    /// The exceptions in force when it was compiled.
+    pub fn exceptions(&self) -> &[Exception] {
+        &self.spec.exceptions
+    }
+
+    /// This policy without the exceptions whose last day is before `today`;
+    /// `None` when they all still hold.
+    pub(super) fn without_expired(&self, today: Date) -> Option<Self> {
+        let mut spec = self.spec.clone();
+        spec.exceptions.retain(|exception| exception.expires >= today);
+        if spec.exceptions.len() == self.spec.exceptions.len() {
+            return None;
+        }
+        let kept: Vec<Arc<str>> =
+            spec.exceptions.iter().map(|exception| Arc::clone(&exception.id)).collect();
+        let (mut input, mut output) = (self.input.clone(), self.output.clone());
+        input.keep_exceptions(&kept);
+        output.keep_exceptions(&kept);
+        let digest = spec.digest().ok()?;
+        let (disclosure, masks) = (self.disclosure.clone(), self.masks.clone());
+        Some(Self { spec, digest, disclosure, input, output, masks })
     }
 
     /// Judges all texts of one stage together; every rule acts.
@@ -173,7 +203,9 @@ impl Engine {
 
     /// Whether a finding counts towards actions.
     fn acts(&self, finding: &Finding) -> bool {
-        finding.level <= self.spec.block_level && !finding.sampled_out
+        finding.level <= self.spec.block_level
+            && !finding.sampled_out
+            && finding.exception.is_none()
     }
 
     fn mask(&self, rule: &RuleId) -> &str {

@@ -2,8 +2,9 @@
 //!
 //! A category's score is `1 - Π(1 - score)` over the distinct rules that
 //! matched: independent hints, each of which could be wrong. Rules above the
-//! block level are recorded but never act. In a conversation the score of an
-//! older turn counts with a share ([`super::conversation`]).
+//! block level, and matches under an exception, are recorded but never act. In a
+//! conversation the score of an older turn counts with a share
+//! ([`super::conversation`]).
 
 use crate::domain::{Action, Category, CategoryScore, Stage};
 
@@ -17,8 +18,24 @@ const TOLERANCE: f64 = 1e-6;
 pub(super) struct Weight {
     pub(super) category: Category,
     pub(super) score: f32,
-    /// Its level is at or below the block level.
+    /// Its level is at or below the block level, and no exception covers it.
     pub(super) enforced: bool,
+}
+
+/// How a rule was counted so far.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Counted {
+    Never,
+    /// Only by matches that do not act.
+    Recorded,
+    Enforced,
+}
+
+impl Weight {
+    /// What the rule weighs where an exception covers its match, or none does.
+    pub(super) fn unless(self, excepted: bool) -> Self {
+        Self { enforced: self.enforced && !excepted, ..self }
+    }
 }
 
 /// The tally of one stage of one exchange.
@@ -26,7 +43,7 @@ pub(super) struct Weight {
 pub(super) struct Evidence {
     stage: Stage,
     /// Rules that were counted, by number.
-    counted: Vec<bool>,
+    counted: Vec<Counted>,
     /// By category, in their order.
     tallies: Vec<Tally>,
 }
@@ -54,10 +71,11 @@ pub(super) fn reaches(score: f64, threshold: f32) -> bool {
 impl Evidence {
     pub(super) fn new(stage: Stage, rules: usize) -> Self {
         let none = Tally { doubt: 1.0, enforced_doubt: 1.0, found: false, enforced: false };
-        Self { stage, counted: vec![false; rules], tallies: vec![none; Category::ALL.len()] }
+        Self { stage, counted: vec![Counted::Never; rules], tallies: vec![none; Category::ALL.len()] }
     }
 
-    /// Counts a match of rule `number`, once.
+    /// Counts a match of rule `number`, once; one that acts counts although
+    /// another was only recorded.
     pub(super) fn add(&mut self, number: usize, weight: Weight) {
         self.add_share(number, weight, 1.0);
     }
@@ -66,14 +84,15 @@ impl Evidence {
     /// begins with the largest share.
     pub(super) fn add_share(&mut self, number: usize, weight: Weight, share: f64) {
         let Some(counted) = self.counted.get_mut(number) else { return };
-        if std::mem::replace(counted, true) {
-            return;
-        }
+        let now = if weight.enforced { Counted::Enforced } else { Counted::Recorded };
+        let before = std::mem::replace(counted, now.max(*counted));
         let Some(tally) = self.tallies.get_mut(index(weight.category)) else { return };
         let doubt = 1.0 - f64::from(weight.score) * share;
-        tally.doubt *= doubt;
-        tally.found = true;
-        if weight.enforced {
+        if before == Counted::Never {
+            tally.doubt *= doubt;
+            tally.found = true;
+        }
+        if now == Counted::Enforced && before != Counted::Enforced {
             tally.enforced_doubt *= doubt;
             tally.enforced = true;
         }

@@ -159,7 +159,7 @@ impl Judging<'_> {
     /// Counts a match as evidence that the text `text` completed.
     fn count(&mut self, text: usize, found: &Found) {
         if let Some(rule) = self.watched.rule(found.rule) {
-            let weight = self.watched.weight(rule);
+            let weight = self.watched.weight(rule).unless(found.exception.is_some());
             self.counted.push(Counted { text, rule: found.rule, weight });
         }
     }
@@ -169,8 +169,9 @@ impl Judging<'_> {
         let Some(rule) = self.watched.rule(found.rule) else { return true };
         let room = self.findings.len() < self.engine.limits().findings_max;
         if room {
+            let exception = found.exception.clone();
             let finding = self.watched.finding(rule, place, span, found.view, found.entity);
-            self.findings.push(finding);
+            self.findings.push(Finding { exception, ..finding });
         }
         room
     }

@@ -1,19 +1,20 @@
 //! What is wrong with a policy file, told to the person who wrote it.
 //!
 //! The compiler collects [`Problem`]s and goes on; at the end all of them are
-//! rendered with file, line, snippet and what to write instead.
+//! rendered with file, line, snippet and what to write instead. A problem that
+//! lies between two files (an overlay and the floor that it breaks) shows both.
 
 use std::fmt;
 use std::ops::Range;
 
 use miette::{
-    Diagnostic, GraphicalReportHandler, GraphicalTheme, LabeledSpan, NamedSource, Severity,
-    SourceCode,
+    Diagnostic, GraphicalReportHandler, GraphicalTheme, LabeledSpan, Severity, SourceCode,
 };
 
 use super::PolicyError;
 use super::document::{Spanned, Written, place};
 use super::mistake::{self, Mistake};
+use super::sources::{Located, Sources};
 
 /// A suggestion may differ from what was written by this share of its letters.
 const SIMILARITY_MIN: f64 = 0.7;
@@ -65,10 +66,11 @@ impl Problem {
         self
     }
 
-    fn tell(&self, file: &str, source: &str) -> Mistake {
-        let (line, column) = mistake::line_and_column(source, self.at.start);
+    fn tell(&self, sources: &Sources) -> Mistake {
+        let Located { source, at } = sources.locate(&self.at);
+        let (line, column) = mistake::line_and_column(source.inner(), at.start);
         Mistake {
-            file: file.to_owned(),
+            file: source.name().to_owned(),
             line,
             column,
             code: self.code.to_owned(),
@@ -80,7 +82,7 @@ impl Problem {
     }
 }
 
-/// The problems found so far in one file.
+/// The problems found so far in all files of one policy.
 #[derive(Debug, Default)]
 pub(super) struct Problems {
     list: Vec<Problem>,
@@ -137,20 +139,19 @@ impl Problems {
     }
 
     /// All problems as text, and how many are errors.
-    pub(super) fn render(mut self, file: &str, source: &str) -> PolicyError {
+    pub(super) fn render(mut self, sources: &Sources) -> PolicyError {
         self.list.sort_by_key(|problem| (problem.warning, problem.at.start));
         let count = self.errors();
         let more = self.list.len().saturating_sub(PROBLEMS_SHOWN_MAX);
-        let source = NamedSource::new(file, source.to_owned());
         let mut report = String::new();
         let mistakes: Vec<Mistake> = self
             .list
             .iter()
             .take(PROBLEMS_SHOWN_MAX)
-            .map(|problem| problem.tell(source.name(), source.inner()))
+            .map(|problem| problem.tell(sources))
             .collect();
         for problem in self.list.into_iter().take(PROBLEMS_SHOWN_MAX) {
-            let _ = handler().render_report(&mut report, &Report { problem, source: &source });
+            let _ = handler().render_report(&mut report, &Report::new(problem, sources));
         }
         if more > 0 {
             report.push_str(&format!("and {more} more\n"));
@@ -176,27 +177,53 @@ pub(super) fn suggest(written: &str, known: &[&str]) -> String {
         )
 }
 
-/// A problem together with the file, as miette wants it.
-struct Report<'s> {
+/// A problem together with its file, as miette wants it.
+struct Report {
     problem: Problem,
-    source: &'s NamedSource<String>,
+    located: Located,
+    /// The second place, in the same file.
+    also: Option<LabeledSpan>,
+    elsewhere: Option<Elsewhere>,
 }
 
-impl fmt::Debug for Report<'_> {
+/// The second place of a problem, in another file.
+struct Elsewhere {
+    located: Located,
+    label: &'static str,
+}
+
+impl Report {
+    fn new(problem: Problem, sources: &Sources) -> Self {
+        let located = sources.locate(&problem.at);
+        let same = |at: &Range<usize>| sources.number(at.start) == sources.number(problem.at.start);
+        let (mut also, mut elsewhere) = (None, None);
+        if let Some((at, label)) = &problem.also {
+            let second = sources.locate(at);
+            if same(at) {
+                also = Some(LabeledSpan::at(second.at, *label));
+            } else {
+                elsewhere = Some(Elsewhere { located: second, label });
+            }
+        }
+        Self { problem, located, also, elsewhere }
+    }
+}
+
+impl fmt::Debug for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.problem.fmt(f)
     }
 }
 
-impl fmt::Display for Report<'_> {
+impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.problem.message)
     }
 }
 
-impl std::error::Error for Report<'_> {}
+impl std::error::Error for Report {}
 
-impl Diagnostic for Report<'_> {
+impl Diagnostic for Report {
     fn code<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
         Some(Box::new(self.problem.code))
     }
@@ -210,15 +237,48 @@ impl Diagnostic for Report<'_> {
     }
 
     fn source_code(&self) -> Option<&dyn SourceCode> {
-        Some(self.source)
+        Some(&self.located.source)
     }
 
     fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
         let primary = LabeledSpan::new_primary_with_span(
             Some(self.problem.label.clone()),
-            self.problem.at.clone(),
+            self.located.at.clone(),
         );
-        let also = self.problem.also.clone().map(|(at, label)| LabeledSpan::at(at, label));
-        Some(Box::new(std::iter::once(primary).chain(also)))
+        Some(Box::new(std::iter::once(primary).chain(self.also.clone())))
+    }
+
+    fn related<'a>(&'a self) -> Option<Box<dyn Iterator<Item = &'a dyn Diagnostic> + 'a>> {
+        let elsewhere = self.elsewhere.as_ref()?;
+        Some(Box::new(std::iter::once(elsewhere as &dyn Diagnostic)))
+    }
+}
+
+impl fmt::Debug for Elsewhere {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.label)
+    }
+}
+
+impl fmt::Display for Elsewhere {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.label)
+    }
+}
+
+impl std::error::Error for Elsewhere {}
+
+impl Diagnostic for Elsewhere {
+    fn severity(&self) -> Option<Severity> {
+        Some(Severity::Advice)
+    }
+
+    fn source_code(&self) -> Option<&dyn SourceCode> {
+        Some(&self.located.source)
+    }
+
+    fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
+        let here = LabeledSpan::new_primary_with_span(None, self.located.at.clone());
+        Some(Box::new(std::iter::once(here)))
     }
 }

@@ -8,6 +8,7 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::ops::Range;
+use std::sync::Arc;
 
 use super::expression::Match;
 use super::spec::LimitsSpec;
@@ -37,6 +38,8 @@ pub(super) struct Found {
     pub(super) span: Range<usize>,
     pub(super) view: View,
     pub(super) entity: Option<Entity>,
+    /// The exception under which it falls.
+    pub(super) exception: Option<Arc<str>>,
 }
 
 /// What the rules find in one text.
@@ -53,7 +56,7 @@ pub(super) fn read(watched: &Watched<'_>, limits: &LimitsSpec, role: Role, text:
     let mut reader = Reader::new(watched, limits, role, &[]);
     reader.canonical(&view, text.len());
     reader.others(text, &view);
-    reader.whole(text);
+    reader.whole(text, &view);
     reader.finish()
 }
 
@@ -148,7 +151,7 @@ impl<'a> Reader<'a> {
                     self.unjudged.push((span.start..bytes, UnjudgedReason::TooManyFindings));
                     return;
                 }
-                self.take(hit, span, View::Canonical);
+                self.take(hit, span, view, View::Canonical);
             }
             from = until;
         }
@@ -172,7 +175,7 @@ impl<'a> Reader<'a> {
                 if self.counts(hit, View::Canonical, &span)
                     && self.found.len() < self.limits.findings_max
                 {
-                    self.take(hit, span, View::Joined);
+                    self.take(hit, span, view, View::Joined);
                 }
             }
             done = until.max(done);
@@ -229,8 +232,9 @@ impl<'a> Reader<'a> {
                     continue;
                 }
                 if self.counts(hit, kind, &span) && places.insert((hit.rule, span.clone())) {
-                    let view = self.kind(kind);
-                    found.push(Found { rule: hit.rule, span, view, entity: hit.entity });
+                    let exception = self.watched.rules().exception(view, hit, self.role);
+                    let (rule, entity, view) = (hit.rule, hit.entity, self.kind(kind));
+                    found.push(Found { rule, span, view, entity, exception });
                 }
             }
             from = until;
@@ -268,7 +272,7 @@ impl<'a> Reader<'a> {
     }
 
     /// What holds of the text as a whole.
-    fn whole(&mut self, text: &str) {
+    fn whole(&mut self, text: &str, canonical: &Canonical) {
         let (watched, role) = (self.watched, self.role);
         let whole = &watched.rules().whole;
         let hears = |number: usize| watched.rule(number).is_some_and(|rule| rule.hears(role));
@@ -287,7 +291,10 @@ impl<'a> Reader<'a> {
                 self.unjudged.push((span.start..text.len(), UnjudgedReason::TooManyFindings));
                 return;
             }
-            self.found.push(Found { rule, span, view, entity });
+            let at = canonical.canonical_at(span.start)..canonical.canonical_at(span.end);
+            let exception =
+                watched.rules().exception(canonical, &Hit { rule, span: at, entity }, role);
+            self.found.push(Found { rule, span, view, entity, exception });
         }
     }
 
@@ -301,9 +308,10 @@ impl<'a> Reader<'a> {
         true
     }
 
-    fn take(&mut self, hit: &Hit, span: Range<usize>, view: View) {
+    fn take(&mut self, hit: &Hit, span: Range<usize>, read: &Canonical, view: View) {
         self.covered.entry(hit.rule).or_default().add(&span);
-        self.found.push(Found { rule: hit.rule, span, view, entity: hit.entity });
+        let exception = self.watched.rules().exception(read, hit, self.role);
+        self.found.push(Found { rule: hit.rule, span, view, entity: hit.entity, exception });
     }
 
     fn finish(self) -> Reading {

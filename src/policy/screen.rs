@@ -18,7 +18,7 @@ use super::watched::{Watched, grow};
 use super::{Segment, Step};
 use crate::detect::{Hit, Pass, back_by_chars};
 use crate::domain::{
-    Action, Category, Finding, Place, Stage, Unjudged, UnjudgedReason, Verdict, View,
+    Action, Category, Finding, Place, Role, Stage, Unjudged, UnjudgedReason, Verdict, View,
 };
 use crate::text::Canonical;
 
@@ -231,7 +231,8 @@ impl Screen {
         let (engine, occasion) = (Arc::clone(&self.engine), Arc::clone(&self.occasion));
         let watched = Watched::new(&engine, Stage::Output, &occasion);
         let Some(rule) = watched.rule(hit.rule) else { return };
-        let weight = watched.weight(rule);
+        let exception = watched.rules().exception(&self.view, hit, Role::Assistant);
+        let weight = watched.weight(rule).unless(exception.is_some());
         let place = Place::Choice { index: self.choice };
         if !grow(&mut self.findings, rule, place, &span) {
             if self.findings.len() >= engine.limits().findings_max {
@@ -246,7 +247,7 @@ impl Screen {
                 self.stored.push(split(text, STORED_BYTES_MAX).0.to_owned());
             }
             let finding = watched.finding(rule, place, span.clone(), View::Canonical, hit.entity);
-            self.findings.push(finding);
+            self.findings.push(Finding { exception, ..finding });
         }
         if !weight.enforced {
             return;

@@ -6,12 +6,13 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
+use time::Date;
 
 use super::kinds::{Kinds, LanguageSpec};
 use crate::domain::{Action, Category, Digest, Role, Severity, Stage, View};
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Clone, Serialize)]
 pub(super) struct Spec {
     pub(super) policy: Arc<str>,
     pub(super) version: Arc<str>,
@@ -32,6 +33,8 @@ pub(super) struct Spec {
     pub(super) rules: Vec<RuleSpec>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) language: Option<LanguageSpec>,
+    /// Those in force.
+    pub(super) exceptions: Vec<Exception>,
 }
 
 /// What text means that nobody looked at.
@@ -125,7 +128,7 @@ pub(super) struct Decision {
     pub(super) threshold: f32,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Clone, Serialize)]
 pub(super) struct RuleSpec {
     pub(super) id: Arc<str>,
     pub(super) category: Category,
@@ -146,6 +149,31 @@ pub(super) struct RuleSpec {
     pub(super) sample: Option<f32>,
     #[serde(flatten, skip_serializing_if = "Kinds::is_empty")]
     pub(super) kinds: Kinds,
+}
+
+/// An exception in force: findings in its scope are recorded and do not act.
+#[derive(Debug, Clone, Serialize)]
+pub struct Exception {
+    pub id: Arc<str>,
+    /// Who answers for it.
+    pub author: Arc<str>,
+    pub reason: Arc<str>,
+    /// The last day on which it holds, UTC.
+    #[serde(serialize_with = "day")]
+    pub expires: Date,
+    /// Ids of rules, or `prefix/*`.
+    pub rules: Vec<String>,
+    pub categories: Vec<Category>,
+    pub directions: Vec<Stage>,
+    /// `None`: every role.
+    pub roles: Option<Vec<Role>>,
+    /// When not empty, only findings inside a match of one of these patterns.
+    pub matching: Vec<String>,
+}
+
+/// As it is written: year, month, day.
+fn day<S: Serializer>(date: &Date, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(date)
 }
 
 impl Spec {

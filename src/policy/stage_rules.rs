@@ -9,10 +9,11 @@ use std::sync::Arc;
 
 use super::compile::{BUILTIN, MASK};
 use super::evidence::Weight;
+use super::exceptions::Exceptions;
 use super::kinds::{LanguageSpec, OtherLanguage};
 use super::spec::Spec;
 use super::whole::{Looks, WholeRules};
-use crate::detect::{self, Detector, Hit, LexiconError, Pass};
+use crate::detect::{self, Detector, Hit, LexiconError, Pass, Pattern};
 use crate::domain::{Category, Entity, Finding, Place, Role, RuleId, Stage, View};
 use crate::text::Canonical;
 
@@ -24,17 +25,18 @@ const ALL_VIEWS: u32 = u32::MAX;
 const LANGUAGE_SCORE: f32 = 0.3;
 
 /// The rules of one stage; a rule's number is its place in both parts.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct StageRules {
-    detector: Detector,
+    detector: Arc<Detector>,
     pub(super) rules: Vec<StageRule>,
     /// The number of the built-in rule, where the stage has it.
     pub(super) marker: Option<usize>,
     /// Rules that hold of whole texts; input only.
-    pub(super) whole: WholeRules,
+    pub(super) whole: Arc<WholeRules>,
+    exceptions: Exceptions,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct StageRule {
     pub(super) id: RuleId,
     pub(super) level: u8,
@@ -50,11 +52,13 @@ pub(super) struct StageRule {
 }
 
 impl StageRules {
-    /// `looks` stand in the order of the specification's rules.
+    /// `looks` stand in the order of the specification's rules, `matching` in
+    /// that of its exceptions.
     pub(super) fn build(
         stage: Stage,
         spec: &Spec,
         looks: &[Looks],
+        matching: &[Vec<Pattern>],
     ) -> Result<Self, LexiconError> {
         let mut rules = Vec::new();
         let mut looks_for = Vec::new();
@@ -72,7 +76,8 @@ impl StageRules {
                     enforced: rule.level <= spec.block_level,
                 },
                 mask: rule.redact_as.clone(),
-                roles: rule.roles.clone(),
+                // Who wrote a text is asked of prompts only.
+                roles: rule.roles.clone().filter(|_| stage == Stage::Input),
                 views: rule.views.as_deref().map_or(ALL_VIEWS, bits),
                 sample: rule.sample,
                 grows: false,
@@ -101,8 +106,24 @@ impl StageRules {
             looks_for.push(detect::Rule::default());
             (rules.len() - 1, language.clone())
         });
-        let whole = WholeRules::build(wholes, language, &mut looks_for);
-        Ok(Self { detector: Detector::new(looks_for)?, rules, marker, whole })
+        let whole = Arc::new(WholeRules::build(wholes, language, &mut looks_for));
+        let ids = rules.iter().map(|rule: &StageRule| (&*rule.id.0, rule.weight.category));
+        let exceptions = Exceptions::build(stage, spec, matching, ids);
+        // No rule of its own: it makes the detector ask for as much text around a match.
+        let unless = exceptions.patterns().cloned().collect();
+        looks_for.push(detect::Rule { unless, ..detect::Rule::default() });
+        let detector = Arc::new(Detector::new(looks_for)?);
+        Ok(Self { detector, rules, marker, whole, exceptions })
+    }
+
+    /// The exception under which a match of the view falls, if one does.
+    pub(super) fn exception(&self, view: &Canonical, hit: &Hit, role: Role) -> Option<Arc<str>> {
+        self.exceptions.covering(view, hit, role)
+    }
+
+    /// Lets go of all exceptions but those with one of these ids.
+    pub(super) fn keep_exceptions(&mut self, ids: &[Arc<str>]) {
+        self.exceptions.keep(ids);
     }
 
     pub(super) fn detector(&self) -> &Detector {
@@ -195,6 +216,7 @@ impl StageRule {
             view: View::Canonical,
             entity,
             sampled_out: false,
+            exception: None,
         }
     }
 }

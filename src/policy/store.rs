@@ -10,18 +10,19 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwap;
+use time::{Date, OffsetDateTime};
 
-use super::compile::{Compiled, POLICY_BYTES_MAX, compile};
+use super::chain::{self, Files, POLICY_BYTES_MAX, Start};
+use super::compile::{Compiled, compile};
 use super::engine::Engine;
 use super::{PolicyError, Reload, Source};
 use crate::domain::Digest;
 
-/// The policy that is part of the program.
-const SHIPPED: &str = include_str!("../../policies/llama2-aup/policy.yaml");
-/// What messages call it.
-const SHIPPED_NAME: &str = "policies/llama2-aup/policy.yaml (shipped)";
 /// What a policy directory calls its policy.
 const FILE_NAME: &str = "policy.yaml";
+
+/// A list may be larger than a policy.
+const WATCHED_BYTES_MAX: u64 = 64 << 20;
 
 /// The policies in force, by name; swapped atomically on reload.
 #[derive(Debug)]
@@ -29,12 +30,34 @@ pub struct Store {
     policies: BTreeMap<String, Loaded>,
     /// Reloads take turns; readers never wait.
     reloading: Mutex<()>,
+    /// Says which day it is (UTC): exceptions run out.
+    clock: fn() -> Date,
 }
 
 #[derive(Debug)]
 struct Loaded {
     source: Source,
     engine: ArcSwap<Engine>,
+    /// All that the policy was last read from, lists and bases included.
+    files: Mutex<Vec<PathBuf>>,
+}
+
+/// The files of this machine.
+#[derive(Debug)]
+struct Disk;
+
+impl Files for Disk {
+    fn find(&self, path: &Path) -> PathBuf {
+        if path.is_dir() { path.join(FILE_NAME) } else { path.to_owned() }
+    }
+
+    fn read(&self, path: &Path, bytes_max: u64) -> Result<String, String> {
+        let size = std::fs::metadata(path).map_err(|error| error.to_string())?.len();
+        if size > bytes_max {
+            return Err(format!("it has {size} bytes; at most {bytes_max} are read"));
+        }
+        std::fs::read_to_string(path).map_err(|error| error.to_string())
+    }
 }
 
 impl Source {
@@ -42,8 +65,7 @@ impl Source {
     pub fn file(&self) -> Option<PathBuf> {
         match self {
             Self::Shipped => None,
-            Self::File(path) if path.is_dir() => Some(path.join(FILE_NAME)),
-            Self::File(path) => Some(path.clone()),
+            Self::File(path) => Some(Disk.find(path)),
         }
     }
 }
@@ -57,6 +79,17 @@ impl Store {
     /// # Errors
     /// All problems of all files together.
     pub fn load(sources: BTreeMap<String, Source>) -> Result<Self, PolicyError> {
+        Self::load_by(sources, today)
+    }
+
+    /// Like [`Store::load`]; `clock` says which day it is (UTC).
+    ///
+    /// # Errors
+    /// As for [`Store::load`].
+    pub fn load_by(
+        sources: BTreeMap<String, Source>,
+        clock: fn() -> Date,
+    ) -> Result<Self, PolicyError> {
         let mut problems = PolicyError { count: 0, report: String::new(), mistakes: Vec::new() };
         if !sources.contains_key(Self::DEFAULT) {
             problems.count += 1;
@@ -64,10 +97,11 @@ impl Store {
         }
         let mut policies = BTreeMap::new();
         for (name, source) in sources {
-            match compile_source(&source) {
+            let mut files = Vec::new();
+            match compile_source(&source, clock(), &mut files) {
                 Ok(compiled) => {
                     let engine = ArcSwap::from_pointee(compiled.engine);
-                    policies.insert(name, Loaded { source, engine });
+                    policies.insert(name, Loaded { source, engine, files: Mutex::new(files) });
                 }
                 Err(error) => {
                     problems.count += error.count;
@@ -79,7 +113,7 @@ impl Store {
         if problems.count > 0 {
             Err(problems)
         } else {
-            Ok(Self { policies, reloading: Mutex::new(()) })
+            Ok(Self { policies, reloading: Mutex::new(()), clock })
         }
     }
 
@@ -95,55 +129,97 @@ impl Store {
             .collect()
     }
 
-    /// Reads every file again; keeps the old policy where the new one is broken.
+    /// Reads every file again; keeps the old policy where the new one is
+    /// broken, but none of its exceptions that have run out. A policy about
+    /// which there are two things to say stands in the list twice.
     pub fn reload(&self) -> Vec<(String, Reload)> {
         let _turn = self.reloading.lock().unwrap_or_else(PoisonError::into_inner);
-        self.policies.iter().map(|(name, loaded)| (name.clone(), loaded.reload())).collect()
+        let today = (self.clock)();
+        let reloads = self.policies.iter().flat_map(|(name, loaded)| {
+            loaded.reload(today).into_iter().map(|reload| (name.clone(), reload))
+        });
+        reloads.collect()
     }
 
-    /// The files to watch.
+    /// The files to watch: policies, what they are written over, and lists.
     pub fn files(&self) -> Vec<PathBuf> {
-        self.policies.values().filter_map(|loaded| loaded.source.file()).collect()
+        let files = self.policies.values().flat_map(|loaded| loaded.files());
+        files.collect()
+    }
+
+    /// Whether an exception in force has had its last day.
+    pub(super) fn has_expired(&self) -> bool {
+        let today = (self.clock)();
+        self.policies.values().any(|loaded| {
+            loaded.engine.load().exceptions().iter().any(|exception| exception.expires < today)
+        })
     }
 }
 
 impl Loaded {
-    fn reload(&self) -> Reload {
+    fn reload(&self, today: Date) -> Vec<Reload> {
         let before = self.engine.load().digest();
-        match compile_source(&self.source) {
-            Err(error) => Reload::Rejected(error),
-            Ok(compiled) if compiled.engine.digest() == before => Reload::Unchanged,
-            Ok(compiled) => {
-                let engine = Arc::new(compiled.engine);
-                self.engine.store(Arc::clone(&engine));
-                Reload::Changed { before, engine }
+        let mut files = Vec::new();
+        let compiled = compile_source(&self.source, today, &mut files);
+        // Of a broken policy not all files may be known.
+        let broken = compiled.is_err();
+        let mut known = self.files.lock().unwrap_or_else(PoisonError::into_inner);
+        if broken {
+            files.extend(known.drain(..));
+            files.sort();
+            files.dedup();
+        }
+        *known = files;
+        drop(known);
+        match compiled {
+            Ok(compiled) if compiled.engine.digest() == before => vec![Reload::Unchanged],
+            Ok(compiled) => vec![self.publish(before, compiled.engine)],
+            Err(error) => {
+                let kept = self.engine.load().without_expired(today);
+                let expired = kept.map(|engine| self.publish(before, engine));
+                std::iter::once(Reload::Rejected(error)).chain(expired).collect()
             }
         }
     }
+
+    fn publish(&self, before: Digest, engine: Engine) -> Reload {
+        let engine = Arc::new(engine);
+        self.engine.store(Arc::clone(&engine));
+        Reload::Changed { before, engine }
+    }
+
+    fn files(&self) -> Vec<PathBuf> {
+        self.files.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
 }
 
-/// Reads and compiles one policy.
-pub(super) fn compile_source(source: &Source) -> Result<Compiled, PolicyError> {
-    match source.file() {
-        None => compile(SHIPPED_NAME, SHIPPED),
-        Some(path) => {
-            let text =
-                read(&path).map_err(|reason| PolicyError::unreadable("policy", &path, &reason))?;
-            compile(&path.display().to_string(), &text)
-        }
-    }
+/// The day in UTC.
+pub(super) fn today() -> Date {
+    OffsetDateTime::now_utc().date()
+}
+
+/// Reads and compiles one policy as of `today`; `files` gets all that it depends on.
+pub(super) fn compile_source(
+    source: &Source,
+    today: Date,
+    files: &mut Vec<PathBuf>,
+) -> Result<Compiled, PolicyError> {
+    let start = match source {
+        Source::Shipped => Start::Shipped,
+        Source::File(path) => Start::File(path.clone()),
+    };
+    compile(chain::read(start, &Disk, files)?, today)
 }
 
 /// The text of a file of bounded size.
 pub(super) fn read(path: &Path) -> Result<String, String> {
-    let size = std::fs::metadata(path).map_err(|error| error.to_string())?.len();
-    if size > POLICY_BYTES_MAX {
-        return Err(format!("it has {size} bytes; at most {POLICY_BYTES_MAX} are read"));
-    }
-    std::fs::read_to_string(path).map_err(|error| error.to_string())
+    Disk.read(path, POLICY_BYTES_MAX)
 }
 
 /// The digests of the files' bytes, to see whether a reload is due.
-pub(super) fn fingerprint(files: &[PathBuf]) -> Vec<Option<Digest>> {
-    files.iter().map(|path| read(path).ok().map(|text| Digest::of(text.as_bytes()))).collect()
+pub(super) fn fingerprint(files: &[PathBuf]) -> Vec<(PathBuf, Option<Digest>)> {
+    let digest = |path: &PathBuf| {
+        Disk.read(path, WATCHED_BYTES_MAX).ok().map(|text| Digest::of(text.as_bytes()))
+    };
+    files.iter().map(|path| (path.clone(), digest(path))).collect()
 }

@@ -3,7 +3,9 @@
 //! Directories are watched, not files: editors and orchestrators replace files
 //! by renaming, and a watch on the old one would go blind. Because events can
 //! get lost (network file systems, exhausted watches), the files are also
-//! compared now and then. Owns one thread; `app` starts it and drops it.
+//! compared now and then; at the same time exceptions whose last day is over
+//! (UTC) are taken out of force. Lists and bases are watched like the policies
+//! themselves. Owns one thread; `app` starts it and drops it.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -63,16 +65,16 @@ fn watch_every(
     on_reload: impl Fn(Vec<(String, Reload)>) + Send + 'static,
 ) -> Result<Watch, WatchError> {
     let (wake, wakes) = sync_channel(WAKES_MAX);
-    let events = watch_directories(&store.files(), wake.clone());
-    let thread = std::thread::Builder::new().name("policy-watch".to_owned()).spawn(move || {
-        let _events = events;
-        run(&store, &wakes, poll, on_reload);
-    })?;
+    let events = Events::start(&store.files(), wake.clone());
+    let thread = std::thread::Builder::new()
+        .name("policy-watch".to_owned())
+        .spawn(move || run(&store, events, &wakes, poll, on_reload))?;
     Ok(Watch { wake: Some(wake), thread: Some(thread) })
 }
 
 fn run(
     store: &Store,
+    mut events: Events,
     wakes: &Receiver<Wake>,
     poll: Duration,
     on_reload: impl Fn(Vec<(String, Reload)>),
@@ -81,7 +83,7 @@ fn run(
     let mut seen = None;
     loop {
         let files = fingerprint(&store.files());
-        if seen.as_ref() != Some(&files) {
+        if seen.as_ref() != Some(&files) || store.has_expired() {
             let first = seen.is_none();
             let reloads = store.reload();
             let quiet = reloads.iter().all(|(_, reload)| matches!(reload, Reload::Unchanged));
@@ -91,6 +93,10 @@ fn run(
                 tracing::debug!("policy files changed without changing the policies");
             }
             seen = Some(files);
+            // A changed policy may name other files; those are compared at once.
+            if events.follow(&store.files()) {
+                continue;
+            }
         }
         match wakes.recv_timeout(poll) {
             Ok(Wake::Changed) | Err(RecvTimeoutError::Timeout) => {}
@@ -99,14 +105,44 @@ fn run(
     }
 }
 
-type Events = Debouncer<RecommendedWatcher, RecommendedCache>;
+/// Change events of the directories in which the files lie.
+#[derive(Debug)]
+struct Events {
+    directories: BTreeSet<PathBuf>,
+    wake: SyncSender<Wake>,
+    /// `None` where there are none; the files are compared all the same.
+    _watcher: Option<Debouncer<RecommendedWatcher, RecommendedCache>>,
+}
 
-fn watch_directories(files: &[PathBuf], wake: SyncSender<Wake>) -> Option<Events> {
-    let directories: BTreeSet<PathBuf> = files
+impl Events {
+    fn start(files: &[PathBuf], wake: SyncSender<Wake>) -> Self {
+        let directories = directories(files);
+        let watcher = watch_directories(&directories, wake.clone());
+        Self { directories, wake, _watcher: watcher }
+    }
+
+    /// Watches the directories of `files`; says whether that is a change.
+    fn follow(&mut self, files: &[PathBuf]) -> bool {
+        let changed = directories(files) != self.directories;
+        if changed {
+            *self = Self::start(files, self.wake.clone());
+        }
+        changed
+    }
+}
+
+fn directories(files: &[PathBuf]) -> BTreeSet<PathBuf> {
+    files
         .iter()
         .filter_map(|file| file.parent())
         .map(|parent| if parent.as_os_str().is_empty() { ".".into() } else { parent.to_owned() })
-        .collect();
+        .collect()
+}
+
+fn watch_directories(
+    directories: &BTreeSet<PathBuf>,
+    wake: SyncSender<Wake>,
+) -> Option<Debouncer<RecommendedWatcher, RecommendedCache>> {
     let handler = move |result: DebounceEventResult| {
         if result.is_ok() {
             // Full: a wake-up is pending already.
@@ -115,8 +151,11 @@ fn watch_directories(files: &[PathBuf], wake: SyncSender<Wake>) -> Option<Events
     };
     let started =
         new_debouncer(Duration::from_millis(SETTLE_MS), None, handler).and_then(|mut events| {
-            for directory in &directories {
-                events.watch(directory, RecursiveMode::NonRecursive)?;
+            for directory in directories {
+                // One that is missing must not blind the others.
+                if let Err(error) = events.watch(directory, RecursiveMode::NonRecursive) {
+                    tracing::warn!(%error, directory = %directory.display(), "cannot watch a directory");
+                }
             }
             Ok(events)
         });

@@ -84,3 +84,29 @@ pub fn stream<'p>(engine: &Arc<Engine>, pieces: impl IntoIterator<Item = &'p str
     let stored = screen.stored();
     Streamed { text, stopped, verdict: screen.verdict(), stored }
 }
+
+/// A folder with these files, which goes when the value does.
+pub fn folder(files: &[(&str, &str)]) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, text) in files {
+        let path = folder.path().join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    }
+    folder
+}
+
+/// Compiles `top.yaml` of a folder.
+pub fn check(files: &[(&str, &str)]) -> Result<policy::Compiled, policy::PolicyError> {
+    let folder = folder(files);
+    policy::check(&policy::Source::File(folder.path().join("top.yaml")))
+}
+
+/// The problems of `top.yaml`, without the folder's random name.
+pub fn refused(files: &[(&str, &str)]) -> policy::PolicyError {
+    let folder = folder(files);
+    let source = policy::Source::File(folder.path().join("top.yaml"));
+    let mut error = policy::check(&source).map(|compiled| compiled.engine.digest()).unwrap_err();
+    error.report = error.report.replace(&format!("{}/", folder.path().display()), "");
+    error
+}

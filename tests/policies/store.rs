@@ -81,3 +81,41 @@ fn a_replaced_file_is_reloaded_and_dropping_the_watch_ends_it() {
     drop(watching);
     assert!(told.recv_timeout(Duration::from_secs(5)).is_err());
 }
+
+/// What a policy is written over and the lists that it names count like the
+/// policy itself, also when they came with a reload.
+#[test]
+fn bases_and_lists_are_watched() {
+    let directory = super::sample::folder(&[
+        ("top/policy.yaml", "policy: top\nextends: ../base/policy.yaml\n"),
+        ("base/policy.yaml", &policy(&[], "")),
+        ("lists/a.txt", "alpha\n"),
+    ]);
+    let path = |name: &str| directory.path().join(name);
+    let sources = [(Store::DEFAULT.to_owned(), Source::File(path("top")))];
+    let store = Arc::new(Store::load(BTreeMap::from(sources)).unwrap());
+    let files = store.files();
+    assert_eq!(files.len(), 2);
+    assert!(files[0].ends_with("top/policy.yaml") && files[1].ends_with("base/policy.yaml"));
+    let (tell, told) = sync_channel(8);
+    let watching = watch(Arc::clone(&store), move |reloads| tell.send(reloads).unwrap()).unwrap();
+    std::thread::sleep(Duration::from_millis(200));
+    let mut digests = vec![store.engine(None).unwrap().digest()];
+    let mut change = |name: &str, text: &str| {
+        std::fs::create_dir_all(path(name).parent().unwrap()).unwrap();
+        std::fs::write(path(name), text).unwrap();
+        let reloads = told.recv_timeout(Duration::from_secs(20)).unwrap();
+        assert!(matches!(&reloads[..], [(_, Reload::Changed { .. })]), "{name}: {reloads:?}");
+        let digest = store.engine(None).unwrap().digest();
+        assert!(!digests.contains(&digest));
+        digests.push(digest);
+    };
+    let listed = "rules: [{ id: a, category: spam, phrases: [x], phrases_from: lists/a.txt }]\n";
+    std::fs::create_dir_all(path("base/lists")).unwrap();
+    std::fs::write(path("base/lists/a.txt"), "alpha\n").unwrap();
+    change("base/policy.yaml", &policy(&[], listed));
+    // In a folder that was not watched before.
+    change("base/lists/a.txt", "beta\n");
+    drop(watching);
+    assert_eq!(store.files().len(), 3);
+}

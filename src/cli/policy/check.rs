@@ -72,6 +72,7 @@ fn tell(source: &Source, compiled: &Compiled) -> Value {
         "rule_cases": compiled.rule_cases.len(),
         "errors": 0, "warnings": compiled.warnings_count,
         "problems": compiled.oddities, "report": compiled.warnings,
+        "exceptions": engine.exceptions(),
     })
 }
 
@@ -105,6 +106,10 @@ fn print(
         all.idle,
         count(compiled.warnings_count, "warning"),
     )?;
+    for exception in engine.exceptions() {
+        let policy::Exception { id, author, reason, expires, .. } = exception;
+        writeln!(out, "  exception {id} until {expires} ({author}): {reason}")?;
+    }
     if rules {
         for id in engine.rule_ids() {
             let Some((category, level)) = engine.rule(&id) else { continue };

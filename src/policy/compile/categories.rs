@@ -11,7 +11,14 @@ use crate::policy::document::{CategoryWritten, DecisionWritten, Document, Spanne
 use crate::policy::problem::{Problem, Problems, suggest};
 use crate::policy::spec::{CategorySpec, Decision, Refusal};
 
-const SEVERITIES: &[(&str, Severity)] =
+pub(in crate::policy) const ACTIONS: &[(&str, Action)] = &[
+    (Action::Allow.name(), Action::Allow),
+    (Action::Flag.name(), Action::Flag),
+    (Action::Redact.name(), Action::Redact),
+    (Action::Replace.name(), Action::Replace),
+    (Action::Block.name(), Action::Block),
+];
+pub(in crate::policy) const SEVERITIES: &[(&str, Severity)] =
     &[("medium", Severity::Medium), ("high", Severity::High), ("critical", Severity::Critical)];
 
 /// The highest threshold that `child_exploitation` may have.
@@ -148,10 +155,8 @@ fn decision(
         return fallback;
     };
     problems.unknown_keys(&written.value);
-    let actions: Vec<(&str, Action)> =
-        Action::ALL.iter().map(|action| (action.name(), *action)).collect();
     let action = match &written.value.action {
-        Some(action) => problems.name("action", action, &actions),
+        Some(action) => problems.name("action", action, ACTIONS),
         None => {
             problems.push(missing("action", place(&written.referenced), &help));
             None
@@ -167,6 +172,14 @@ fn decision(
     Decision {
         action: action.unwrap_or(fallback.action),
         threshold: threshold.unwrap_or(fallback.threshold),
+    }
+}
+
+/// What is written about one stage.
+pub(super) fn of_stage(written: &CategoryWritten, stage: Stage) -> Option<&Spanned<DecisionWritten>> {
+    match stage {
+        Stage::Input => written.input.as_ref(),
+        Stage::Output => written.output.as_ref(),
     }
 }
 

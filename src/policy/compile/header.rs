@@ -8,7 +8,7 @@ use crate::policy::problem::{Problem, Problems};
 use crate::policy::spec::{LimitsSpec, Refusal, UnjudgedMeans};
 
 /// Rules have levels 1 to 3.
-pub(super) const LEVEL_MAX: u8 = 3;
+pub(in crate::policy) const LEVEL_MAX: u8 = 3;
 /// More than this per text would only serve to exhaust the gateway.
 const JUDGED_BYTES_CEILING: u64 = 16 << 20;
 const FINDINGS_CEILING: u64 = 4096;
@@ -18,7 +18,9 @@ const REQUEST_BYTES_CEILING: u64 = 64 << 20;
 const HEADER_BYTES_MAX: usize = 512;
 const TEXT_BYTES_MAX: usize = 8 << 10;
 
-const STYLES: &[(&str, bool)] = &[("message", false), ("error", true)];
+pub(in crate::policy) const STYLES: &[(&str, bool)] = &[("message", false), ("error", true)];
+pub(in crate::policy) const UNJUDGED: &[(&str, UnjudgedMeans)] =
+    &[("block", UnjudgedMeans::Block), ("flag", UnjudgedMeans::Flag)];
 
 #[derive(Debug)]
 pub(super) struct Header {
@@ -35,10 +37,9 @@ pub(super) struct Header {
 
 pub(super) fn read(document: &Document, problems: &mut Problems) -> Header {
     let (detect_level, block_level) = levels(document, problems);
-    let unjudged = document.unjudged.as_ref().and_then(|written| {
-        let known = [("block", UnjudgedMeans::Block), ("flag", UnjudgedMeans::Flag)];
-        problems.name("meaning of unjudged text", written, &known)
-    });
+    let unjudged = document.unjudged.as_ref();
+    let unjudged = unjudged
+        .and_then(|written| problems.name("meaning of unjudged text", written, UNJUDGED));
     let (disclosure_header, disclosure_first_turn) = disclosure(document, problems);
     let text =
         required("refusal", document.refusal.as_ref(), "say what a refused caller reads", problems);
@@ -97,13 +98,7 @@ fn required(
 fn levels(document: &Document, problems: &mut Problems) -> (u8, u8) {
     let mut read = |what: &str, written: Option<&Spanned<u8>>| -> u8 {
         let Some(written) = written else { return 1 };
-        if !(1..=LEVEL_MAX).contains(&written.value) {
-            problems.push(Problem::new(
-                "policy::out_of_range",
-                place(&written.referenced),
-                format!("`{what}` must be 1 to {LEVEL_MAX}"),
-            ));
-        }
+        level(what, written, problems);
         written.value
     };
     let detect = read("detect_level", document.detect_level.as_ref());
@@ -116,6 +111,17 @@ fn levels(document: &Document, problems: &mut Problems) -> (u8, u8) {
         );
     }
     (detect, block)
+}
+
+/// Reports a level that there is not.
+pub(super) fn level(what: &str, written: &Spanned<u8>, problems: &mut Problems) {
+    if !(1..=LEVEL_MAX).contains(&written.value) {
+        problems.push(Problem::new(
+            "policy::out_of_range",
+            place(&written.referenced),
+            format!("`{what}` must be 1 to {LEVEL_MAX}"),
+        ));
+    }
 }
 
 fn limits(document: &Document, problems: &mut Problems) -> LimitsSpec {

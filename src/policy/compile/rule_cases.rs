@@ -11,6 +11,7 @@ use crate::policy::cases::RuleCase;
 use crate::policy::document::{RuleWritten, Spanned, place};
 use crate::policy::mistake::line_and_column;
 use crate::policy::problem::{Problem, Problems};
+use crate::policy::sources::{Located, Sources};
 use crate::policy::spec::RuleSpec;
 
 /// Examples are for a glance; more of them belong into a cases file.
@@ -19,7 +20,7 @@ const CASES_MAX: usize = 100;
 pub(super) fn read(
     written: &RuleWritten,
     spec: &RuleSpec,
-    source: &str,
+    sources: &Sources,
     problems: &mut Problems,
 ) -> Vec<RuleCase> {
     let Some(cases) = &written.cases else { return Vec::new() };
@@ -42,7 +43,8 @@ pub(super) fn read(
                 problems.push(too_many(text));
                 return read;
             }
-            let (line, _) = line_and_column(source, place(&text.referenced).start);
+            let Located { source, at } = sources.locate(&place(&text.referenced));
+            let (line, _) = line_and_column(source.inner(), at.start);
             read.push(RuleCase {
                 rule: Arc::clone(&spec.id),
                 category: spec.category,

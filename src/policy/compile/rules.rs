@@ -1,9 +1,11 @@
 //! The rules: names resolved, literals folded, patterns compiled.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::ops::Range;
 use std::sync::Arc;
 
+use super::fragments::{Expanded, Fragments};
 use super::header::LEVEL_MAX;
 use super::conditions::{KindsRead, written_kinds};
 use super::{categories, judging, missing, rule_cases, share};
@@ -12,6 +14,7 @@ use crate::domain::{Category, Role, Stage};
 use crate::policy::cases::RuleCase;
 use crate::policy::document::{Document, RuleWritten, Spanned, place};
 use crate::policy::problem::{Problem, Problems};
+use crate::policy::sources::Sources;
 use crate::policy::spec::RuleSpec;
 use crate::policy::whole::Looks;
 use crate::text::canonical;
@@ -22,14 +25,14 @@ pub(in crate::policy) const MASK: &str = "[REDACTED]";
 pub(in crate::policy) const BUILTIN: &str = "builtin/";
 
 const RULES_MAX: usize = 10_000;
-const ID_BYTES_MAX: usize = 96;
+pub(super) const ID_BYTES_MAX: usize = 96;
 const PHRASE_CHARS_MAX: usize = 256;
 const MASK_BYTES_MAX: usize = 64;
 /// The output waits for as many characters as its longest rule can match.
 pub(super) const OUTPUT_MATCH_CHARS_MAX: usize = 512;
 
-const STAGES: &[(&str, Stage)] = &[("input", Stage::Input), ("output", Stage::Output)];
-const ROLES: &[(&str, Role)] = &[
+pub(in crate::policy) const STAGES: &[(&str, Stage)] = &[("input", Stage::Input), ("output", Stage::Output)];
+pub(in crate::policy) const ROLES: &[(&str, Role)] = &[
     ("system", Role::System),
     ("developer", Role::Developer),
     ("user", Role::User),
@@ -74,7 +77,12 @@ impl RuleRead {
     }
 }
 
-pub(super) fn read(document: &Document, source: &str, problems: &mut Problems) -> Vec<RuleRead> {
+pub(super) fn read(
+    document: &Document,
+    sources: &Sources,
+    fragments: &mut Fragments,
+    problems: &mut Problems,
+) -> Vec<RuleRead> {
     let written = document.rules.as_deref().unwrap_or_default();
     if written.len() > RULES_MAX {
         problems.push(Problem::new(
@@ -96,20 +104,23 @@ pub(super) fn read(document: &Document, source: &str, problems: &mut Problems) -
                         format!("two rules are called `{}`", id.value),
                     )
                     .label("again here")
-                    .also(first.clone(), "first here"),
+                    .also(first.clone(), "first here")
+                    .help("a rule of the base is changed under `change:`, by its id"),
                 ),
                 None => {
                     ids.insert(&id.value, at);
                 }
             }
         }
-        rules.extend(Reading { source, problems }.rule(rule));
+        rules.extend(Reading { sources, fragments, problems }.rule(rule));
     }
     rules
 }
 
+/// One rule at a time; also reads the patterns and lists of exceptions.
 pub(super) struct Reading<'a> {
-    pub(super) source: &'a str,
+    pub(super) sources: &'a Sources,
+    pub(super) fragments: &'a mut Fragments,
     pub(super) problems: &'a mut Problems,
 }
 
@@ -135,8 +146,9 @@ impl Reading<'_> {
             written.score.as_ref().map_or(Some(1.0), |score| share("score", score, self.problems));
         let (phrases, phrases_at) = self.phrases(written.phrases.as_deref());
         let bound = (directions != [Stage::Input]).then_some(OUTPUT_MATCH_CHARS_MAX);
-        let patterns = self.patterns(written.patterns.as_deref(), bound);
-        let unless = self.patterns(written.unless.as_deref(), Some(OUTPUT_MATCH_CHARS_MAX));
+        let (pattern_texts, patterns) = self.patterns(written.patterns.as_deref(), bound);
+        let (unless_texts, unless) =
+            self.patterns(written.unless.as_deref(), Some(OUTPUT_MATCH_CHARS_MAX));
         let (kinds_spec, kinds) = self.kinds(written, &directions, &at);
         let looks_for_nothing = phrases.is_empty()
             && written.patterns.as_deref().unwrap_or_default().is_empty()
@@ -150,9 +162,6 @@ impl Reading<'_> {
         }
         let views = judging::views(written, &directions, self.problems);
         let sample = judging::sample(written, category, self.problems);
-        let texts = |list: Option<&[Spanned<String>]>| -> Vec<String> {
-            list.unwrap_or_default().iter().map(|text| text.value.clone()).collect()
-        };
         let spec = RuleSpec {
             id: id?,
             category: category?,
@@ -161,16 +170,16 @@ impl Reading<'_> {
             level,
             score: score?,
             phrases,
-            patterns: texts(written.patterns.as_deref()),
+            patterns: pattern_texts,
             whole_words: written.whole_words.unwrap_or(true),
-            unless: texts(written.unless.as_deref()),
+            unless: unless_texts,
             redact_as: self.mask(written),
             views,
             sample,
             kinds: kinds_spec,
         };
         Some(RuleRead {
-            cases: rule_cases::read(written, &spec, self.source, self.problems),
+            cases: rule_cases::read(written, &spec, self.sources, self.problems),
             spec,
             at,
             level_at,
@@ -222,7 +231,7 @@ impl Reading<'_> {
     }
 
     /// A list of names; absent means all of them.
-    fn list<T: Copy + PartialEq>(
+    pub(super) fn list<T: Copy + PartialEq>(
         &mut self,
         what: &str,
         written: Option<&Spanned<Vec<Spanned<String>>>>,
@@ -263,6 +272,7 @@ impl Reading<'_> {
     ) -> (Vec<String>, Vec<Range<usize>>) {
         let mut texts: Vec<String> = Vec::new();
         let mut places: Vec<Range<usize>> = Vec::new();
+        let mut known: HashMap<String, Range<usize>> = HashMap::new();
         for phrase in written.into_iter().flatten() {
             let at = place(&phrase.referenced);
             let folded = canonical(&phrase.value).trim().to_owned();
@@ -275,37 +285,39 @@ impl Reading<'_> {
                 );
                 continue;
             }
-            if let Some(first) = texts.iter().position(|text| *text == folded) {
-                let mut problem =
+            match known.entry(folded) {
+                Entry::Occupied(first) => self.problems.push(
                     Problem::new("policy::unreachable", at, "this phrase stands in the rule twice")
-                        .label(format!("again here (in canonical form `{folded}`)"))
-                        .warning();
-                if let Some(first) = places.get(first) {
-                    problem = problem.also(first.clone(), "first here");
+                        .label(format!("again here (in canonical form `{}`)", first.key()))
+                        .also(first.get().clone(), "first here")
+                        .warning(),
+                ),
+                Entry::Vacant(first) => {
+                    texts.push(first.key().clone());
+                    places.push(first.insert(at).clone());
                 }
-                self.problems.push(problem);
-                continue;
             }
-            texts.push(folded);
-            places.push(at);
         }
         (texts, places)
     }
 
+    /// The patterns with their fragments written out, and compiled.
     pub(super) fn patterns(
         &mut self,
         written: Option<&[Spanned<String>]>,
         chars_max: Option<usize>,
-    ) -> Vec<Pattern> {
-        let mut compiled = Vec::new();
+    ) -> (Vec<String>, Vec<Pattern>) {
+        let (mut texts, mut compiled) = (Vec::new(), Vec::new());
         for pattern in written.unwrap_or_default() {
-            match Pattern::parse(&pattern.value) {
+            let Some(expanded) = self.expanded(pattern) else { continue };
+            match Pattern::parse(&expanded.text) {
                 Ok(parsed) => {
                     self.bounded(pattern, &parsed, chars_max);
                     compiled.push(parsed);
                 }
                 Err(error) => {
-                    let at = self.inside(pattern, error.span.clone());
+                    let part = error.span.clone().map(|part| expanded.written(part));
+                    let at = self.inside(pattern, part);
                     let mut problem = Problem::new("policy::bad_pattern", at, error.to_string());
                     if let Some(help) = error.help {
                         problem = problem.help(help);
@@ -313,8 +325,25 @@ impl Reading<'_> {
                     self.problems.push(problem);
                 }
             }
+            texts.push(expanded.text);
         }
-        compiled
+        (texts, compiled)
+    }
+
+    fn expanded(&mut self, pattern: &Spanned<String>) -> Option<Expanded> {
+        let file = self.sources.number(place(&pattern.referenced).start);
+        match self.fragments.expand(&pattern.value, file) {
+            Ok(expanded) => Some(expanded),
+            Err(unresolved) => {
+                let at = self.inside(pattern, Some(unresolved.at));
+                let problem = Problem::new("policy::fragment", at, unresolved.message);
+                self.problems.push(match unresolved.help {
+                    Some(help) => problem.help(help),
+                    None => problem,
+                });
+                None
+            }
+        }
     }
 
     fn bounded(&mut self, written: &Spanned<String>, pattern: &Pattern, chars_max: Option<usize>) {
@@ -343,7 +372,7 @@ impl Reading<'_> {
     fn inside(&self, written: &Spanned<String>, part: Option<Range<usize>>) -> Range<usize> {
         let whole = place(&written.referenced);
         let Some(part) = part else { return whole };
-        self.source.get(whole.clone()).and_then(|text| text.find(&written.value)).map_or(
+        self.sources.get(whole.clone()).and_then(|text| text.find(&written.value)).map_or(
             whole.clone(),
             |offset| {
                 let start = whole.start + offset;
