@@ -113,10 +113,10 @@ impl Pipeline {
         };
         let mut exchange = Exchange::begin(self, &engine, &caller, &call);
 
-        let permitted = match input::judge(&engine, call.request) {
-            Judgement::Permitted { verdict, stored, request } => {
+        let (permitted, originals) = match input::judge(&engine, call.request) {
+            Judgement::Permitted { verdict, stored, request, originals } => {
                 exchange.input_judged(verdict, stored);
-                request
+                (request, originals)
             }
             Judgement::Stopped { verdict, stored, reply, outcome } => {
                 exchange.input_judged(verdict, stored);
@@ -125,8 +125,8 @@ impl Pipeline {
             }
         };
 
-        let choices = permitted.get().choices;
         let first_turn = input::first_turn_notice(&engine, permitted.get());
+        let choices = output::choices(&engine, permitted.get().choices, originals);
         let tokens = tokio::select! {
             biased;
             tokens = call.backend.generate(permitted) => tokens,

@@ -11,6 +11,9 @@ mod document;
 mod engine;
 mod evidence;
 mod problem;
+mod pseudonym;
+mod redact;
+mod restore;
 mod screen;
 mod spec;
 mod stage_rules;
@@ -27,6 +30,9 @@ use crate::domain::{Action, Digest, Place, Role};
 
 pub use compile::Compiled;
 pub use engine::Engine;
+pub use pseudonym::Originals;
+pub use redact::Redaction;
+pub use restore::Restorer;
 pub use screen::Screen;
 pub use store::Store;
 
@@ -75,7 +81,7 @@ pub struct Step {
 pub struct Segment {
     pub text: String,
     pub source: Range<usize>,
-    /// True when the text is a mask, not the model's words.
+    /// True when the text is a mask or a restored value, not the model's words.
     pub masked: bool,
 }
 

@@ -3,6 +3,7 @@
 //! grants [`Permitted`].
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use super::turns::{self, Turn};
 use crate::audit::StoredText;
@@ -10,11 +11,17 @@ use crate::domain::{
     Action, Field, GenerationRequest, Message, Outcome, Permitted, Place, Prompt, Role, Stage,
     Verdict,
 };
-use crate::policy::{Engine, Judged, Reply, ReplyStyle};
+use crate::policy::{Engine, Judged, Originals, Reply, ReplyStyle};
 
 /// What became of a prompt.
 pub(super) enum Judgement {
-    Permitted { verdict: Verdict, stored: Vec<StoredText>, request: Permitted<GenerationRequest> },
+    Permitted {
+        verdict: Verdict,
+        stored: Vec<StoredText>,
+        request: Permitted<GenerationRequest>,
+        /// What is to be put back into the answer.
+        originals: Option<Arc<Originals>>,
+    },
     Stopped { verdict: Verdict, stored: Vec<StoredText>, reply: Reply, outcome: Outcome },
 }
 
@@ -35,10 +42,10 @@ pub(super) fn judge(engine: &Engine, mut request: GenerationRequest) -> Judgemen
     let verdict = engine.judge(Stage::Input, &judged);
     let stored = stored(engine, &judged, &verdict);
     drop(judged);
-    texts.rewrite(engine, &verdict);
+    let originals = texts.rewrite(engine, &verdict);
     texts.put_back(engine, &mut request);
     match Permitted::grant(&verdict, request) {
-        Some(request) => Judgement::Permitted { verdict, stored, request },
+        Some(request) => Judgement::Permitted { verdict, stored, request, originals },
         None => {
             let mut reply = engine.reply(verdict.decisive());
             let outcome = if verdict.action == Action::Replace {
@@ -115,9 +122,13 @@ impl Texts {
     }
 
     /// What passes is redacted where the policy says so and loses its control markers.
-    fn rewrite(&mut self, engine: &Engine, verdict: &Verdict) {
-        let clean = |place: Place, text: &mut String| {
-            let redacted = engine.redact(text, place, verdict);
+    /// Returns what pseudonyms stand for.
+    fn rewrite(&mut self, engine: &Engine, verdict: &Verdict) -> Option<Arc<Originals>> {
+        let judged = self.judged();
+        let mut redaction = engine.redaction(verdict, judged.iter().map(|judged| judged.text));
+        drop(judged);
+        let mut clean = |place: Place, text: &mut String| {
+            let redacted = redaction.apply(place, text);
             let neutral = engine.neutralise(&redacted);
             if *neutral != **text {
                 *text = neutral.into_owned();
@@ -142,6 +153,7 @@ impl Texts {
             index += 1;
             matches!(engine.redact(text, place, verdict), Cow::Borrowed(_))
         });
+        redaction.into_originals()
     }
 
     /// Gives the request the texts that the model may see, the policy's own in front.

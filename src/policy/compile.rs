@@ -7,6 +7,7 @@
 
 mod categories;
 mod header;
+mod pii;
 mod reachable;
 mod rules;
 
@@ -40,6 +41,7 @@ pub(super) fn compile(file: &str, source: &str) -> Result<Compiled, PolicyError>
     let header = header::read(&document, &mut problems);
     let categories = categories::read(&document, &header, &mut problems);
     let rules = rules::read(&document, source, &mut problems);
+    let redaction = pii::redaction(document.redaction.as_ref(), &mut problems);
     reachable::check(&rules, &categories, &header, &mut problems);
 
     if problems.errors() > 0 {
@@ -60,6 +62,7 @@ pub(super) fn compile(file: &str, source: &str) -> Result<Compiled, PolicyError>
         refusal: header.refusal,
         categories,
         rules: rules.into_iter().map(|rule| rule.spec).collect(),
+        redaction,
     };
     let engine = Engine::build(spec, detectors)
         .map_err(|error| PolicyError { count: 1, report: format!("{file}: {error}\n") })?;

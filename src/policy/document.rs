@@ -8,7 +8,7 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::ops::Range;
 
-use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
+use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_saphyr::Location;
 pub(super) use serde_saphyr::Spanned;
 
@@ -95,6 +95,12 @@ written! {
         refusal: Spanned<String>,
         categories: Spanned<Named<CategoryWritten>>,
         rules: Vec<Spanned<RuleWritten>>,
+        redaction: RedactionWritten,
+    }
+
+    RedactionWritten {
+        style: Spanned<String>,
+        restore: Spanned<bool>,
     }
 
     LimitsWritten {
@@ -130,6 +136,7 @@ written! {
         score: Spanned<f64>,
         phrases: Vec<Spanned<String>>,
         patterns: Vec<Spanned<String>>,
+        pii: Spanned<OneOrMany>,
         whole_words: bool,
         unless: Vec<Spanned<String>>,
         redact_as: Spanned<String>,
@@ -161,5 +168,40 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Named<T> {
         }
 
         deserializer.deserialize_map(Entries(PhantomData))
+    }
+}
+
+/// A name, or a list of names.
+#[derive(Debug)]
+pub(super) enum OneOrMany {
+    One(String),
+    Many(Vec<Spanned<String>>),
+}
+
+impl<'de> Deserialize<'de> for OneOrMany {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Names;
+
+        impl<'de> Visitor<'de> for Names {
+            type Value = OneOrMany;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a name or a list of names")
+            }
+
+            fn visit_str<E: serde::de::Error>(self, name: &str) -> Result<OneOrMany, E> {
+                Ok(OneOrMany::One(name.to_owned()))
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<OneOrMany, A::Error> {
+                let mut names = Vec::new();
+                while let Some(name) = list.next_element()? {
+                    names.push(name);
+                }
+                Ok(OneOrMany::Many(names))
+            }
+        }
+
+        deserializer.deserialize_any(Names)
     }
 }

@@ -9,16 +9,14 @@ use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::compile::MASK;
 use super::evidence::Evidence;
 use super::screen::Screen;
-use super::spec::{Decision, Spec, UnjudgedMeans};
+use super::spec::{Decision, RedactionSpec, Spec, UnjudgedMeans};
 use super::stage_rules::{StageRules, block_end, sort};
 use super::{Disclosure, Judged, Reply, ReplyStyle};
 use crate::detect::{self, Hit, LexiconError};
 use crate::domain::{
-    Action, Category, CategoryScore, Digest, Finding, Place, RuleId, Stage, Unjudged,
-    UnjudgedReason, Verdict,
+    Action, Category, Digest, Finding, Place, Stage, Unjudged, UnjudgedReason, Verdict,
 };
 use crate::text::{Canonical, markers};
 
@@ -30,7 +28,8 @@ pub struct Engine {
     disclosure: Disclosure,
     input: StageRules,
     output: StageRules,
-    masks: HashMap<Arc<str>, Arc<str>>,
+    /// The place of each rule in the specification, and its own mask.
+    masks: HashMap<Arc<str>, (usize, Option<Arc<str>>)>,
 }
 
 /// Why a specification cannot become an engine.
@@ -49,8 +48,10 @@ impl Engine {
             header: spec.disclosure_header.clone(),
             first_turn: spec.disclosure_first_turn.clone(),
         };
-        let masks =
-            spec.rules.iter().map(|rule| (rule.id.clone(), rule.redact_as.clone())).collect();
+        let masks = (0..)
+            .zip(&spec.rules)
+            .map(|(number, rule)| (rule.id.clone(), (number, rule.redact_as.clone())))
+            .collect();
         let input = StageRules::build(Stage::Input, &spec, &detectors)?;
         let output = StageRules::build(Stage::Output, &spec, &detectors)?;
         Ok(Self { spec, digest, disclosure, input, output, masks })
@@ -90,7 +91,7 @@ impl Engine {
         let Judging { evidence, mut findings, unjudged, .. } = judging;
         findings.sort_by(|a, b| {
             let key = |finding: &Finding| (finding.place, finding.span.start, finding.span.end);
-            key(a).cmp(&key(b)).then_with(|| a.rule.cmp(&b.rule))
+            key(a).cmp(&key(b)).then_with(|| (&a.rule, a.entity).cmp(&(&b.rule, b.entity)))
         });
         self.verdict(stage, &evidence, findings, unjudged)
     }
@@ -114,55 +115,6 @@ impl Engine {
             UnjudgedMeans::Block => Action::Block,
             UnjudgedMeans::Flag => Action::Flag,
         }
-    }
-
-    /// The text with the spans of `verdict` in `place` masked, where their categories say redact.
-    pub fn redact<'t>(&self, text: &'t str, place: Place, verdict: &Verdict) -> Cow<'t, str> {
-        let redacts = |category: Category| {
-            let found = |score: &&CategoryScore| score.category == category;
-            verdict
-                .categories
-                .iter()
-                .find(found)
-                .is_some_and(|score| score.action == Action::Redact)
-        };
-        let mut spans: Vec<(Range<usize>, &str)> = verdict
-            .findings
-            .iter()
-            .filter(|finding| finding.place == place && finding.level <= self.spec.block_level)
-            .filter(|finding| redacts(finding.category))
-            .map(|finding| (finding.span.clone(), self.mask(&finding.rule)))
-            .collect();
-        // Past the limit nobody knows what there is to mask.
-        if verdict.categories.iter().any(|score| score.action == Action::Redact) {
-            let uncounted = verdict.unjudged.iter().filter(|unjudged| {
-                unjudged.place == place && unjudged.reason == UnjudgedReason::TooManyFindings
-            });
-            spans.extend(uncounted.map(|unjudged| (unjudged.span.clone(), MASK)));
-        }
-        if spans.is_empty() {
-            return Cow::Borrowed(text);
-        }
-        spans.sort_by_key(|(span, _)| (span.start, span.end));
-        let mut out = String::with_capacity(text.len());
-        let mut done = 0;
-        for (span, mask) in spans {
-            if span.start >= done {
-                // A span that does not fit the text belongs to another text: show nothing of it.
-                let Some(before) = text.get(done..span.start) else {
-                    return Cow::Owned(MASK.to_owned());
-                };
-                out.push_str(before);
-                out.push_str(mask);
-            }
-            done = done.max(span.end);
-        }
-        out.push_str(text.get(done..).unwrap_or_default());
-        Cow::Owned(out)
-    }
-
-    fn mask(&self, rule: &RuleId) -> &str {
-        self.masks.get(&rule.0).map_or(MASK, |mask| mask)
     }
 
     /// Control markers of the chat form made harmless, to a fixed point.
@@ -229,6 +181,20 @@ impl Engine {
             Stage::Input => &self.input,
             Stage::Output => &self.output,
         }
+    }
+
+    /// Rules up to this level count towards actions.
+    pub(super) fn block_level(&self) -> u8 {
+        self.spec.block_level
+    }
+
+    pub(super) fn redaction_spec(&self) -> RedactionSpec {
+        self.spec.redaction
+    }
+
+    /// By rule: its place in the specification, and its own mask.
+    pub(super) fn masks(&self) -> &HashMap<Arc<str>, (usize, Option<Arc<str>>)> {
+        &self.masks
     }
 
     pub(super) fn judged_bytes_max(&self) -> usize {

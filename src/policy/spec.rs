@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use crate::domain::{Action, Category, Digest, Role, Severity, Stage};
+use crate::domain::{Action, Category, Digest, Entity, Role, Severity, Stage};
 
 #[derive(Debug, Serialize)]
 pub(super) struct Spec {
@@ -27,6 +27,23 @@ pub(super) struct Spec {
     pub(super) refusal: Refusal,
     pub(super) categories: BTreeMap<Category, CategorySpec>,
     pub(super) rules: Vec<RuleSpec>,
+    pub(super) redaction: RedactionSpec,
+}
+
+/// How what is masked in a prompt is written.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub(super) struct RedactionSpec {
+    pub(super) style: RedactionStyle,
+    /// Pseudonyms in the answer become the caller's own values again.
+    pub(super) restore: bool,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum RedactionStyle {
+    #[default]
+    Mask,
+    Pseudonym,
 }
 
 /// What text means that nobody looked at.
@@ -97,7 +114,18 @@ pub(super) struct RuleSpec {
     pub(super) patterns: Vec<String>,
     pub(super) whole_words: bool,
     pub(super) unless: Vec<String>,
-    pub(super) redact_as: Arc<str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) pii: Option<PiiSpec>,
+    /// `None`: the entity's own mask, or the general one.
+    pub(super) redact_as: Option<Arc<str>>,
+}
+
+/// Kinds of personal data that a rule looks for.
+#[derive(Debug, Serialize)]
+pub(super) struct PiiSpec {
+    pub(super) kinds: Vec<Entity>,
+    /// The version of what finds them: another one may find something else.
+    pub(super) recognisers: u32,
 }
 
 impl Spec {

@@ -7,8 +7,9 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::compile::{BUILTIN, MASK};
+use super::compile::BUILTIN;
 use super::evidence::Weight;
+use super::redact::mask;
 use super::spec::Spec;
 use crate::detect::{self, Detector, Hit, LexiconError, Pass};
 use crate::domain::{Category, Entity, Finding, Place, Role, RuleId, Stage, View};
@@ -33,7 +34,8 @@ pub(super) struct StageRule {
     pub(super) id: RuleId,
     pub(super) level: u8,
     pub(super) weight: Weight,
-    pub(super) mask: Arc<str>,
+    /// As the rule wants it; see [`StageRule::mask`].
+    pub(super) redact_as: Option<Arc<str>>,
     pub(super) roles: Option<Vec<Role>>,
 }
 
@@ -58,7 +60,7 @@ impl StageRules {
                     score: rule.score,
                     enforced: rule.level <= spec.block_level,
                 },
-                mask: rule.redact_as.clone(),
+                redact_as: rule.redact_as.clone(),
                 roles: rule.roles.clone(),
             });
             looks_for.push(detect::Rule {
@@ -94,9 +96,9 @@ impl StageRules {
     }
 }
 
-/// By start, end and rule; each match once.
+/// By start, end, rule and entity; each match once.
 pub(super) fn sort(hits: &mut Vec<Hit>) {
-    hits.sort_by_key(|hit| (hit.span.start, hit.span.end, hit.rule));
+    hits.sort_by_key(|hit| (hit.span.start, hit.span.end, hit.rule, hit.entity));
     hits.dedup();
 }
 
@@ -106,7 +108,7 @@ fn marker_rule() -> StageRule {
         id: RuleId(format!("{BUILTIN}control-marker").into()),
         level: 1,
         weight: Weight { category: Category::PromptInjection, score: MARKER_SCORE, enforced: true },
-        mask: MASK.into(),
+        redact_as: None,
         roles: None,
     }
 }
@@ -120,6 +122,11 @@ pub(super) fn block_end(view: &Canonical, from: usize, until: usize) -> usize {
 }
 
 impl StageRule {
+    /// What takes the place of a match.
+    pub(super) fn mask(&self, entity: Option<Entity>) -> Arc<str> {
+        mask(self.redact_as.as_ref(), entity)
+    }
+
     pub(super) fn finding(
         &self,
         place: Place,

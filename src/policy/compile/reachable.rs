@@ -60,7 +60,9 @@ pub(super) fn check(
                 Some((index, by))
             })
             .collect();
-        let all = shadowed.len() == rule.spec.phrases.len() && rule.spec.patterns.is_empty();
+        let all = shadowed.len() == rule.spec.phrases.len()
+            && rule.spec.patterns.is_empty()
+            && rule.spec.pii.is_none();
         report(rule, rules, &shadowed, all && !shadowed.is_empty(), problems);
     }
 }

@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::header::LEVEL_MAX;
-use super::{categories, missing, share};
+use super::{categories, missing, pii, share};
 use crate::detect::{self, Pattern, Phrase};
 use crate::domain::{Category, Role, Stage};
 use crate::policy::document::{Document, RuleWritten, Spanned, place};
@@ -119,12 +119,15 @@ impl Reading<'_> {
             written.score.as_ref().map_or(Some(1.0), |score| share("score", score, self.problems));
         let (phrases, phrases_at) = self.phrases(written);
         let bound = (directions != [Stage::Input]).then_some(OUTPUT_MATCH_CHARS_MAX);
-        let patterns = self.patterns(written.patterns.as_deref(), bound);
+        let mut patterns = self.patterns(written.patterns.as_deref(), bound);
+        let pii = pii::kinds(written.pii.as_ref(), self.problems);
+        patterns.extend(pii::patterns(pii.as_ref()));
         let unless = self.patterns(written.unless.as_deref(), Some(OUTPUT_MATCH_CHARS_MAX));
-        if phrases.is_empty() && written.patterns.as_deref().unwrap_or_default().is_empty() {
+        let no_patterns = written.patterns.as_deref().unwrap_or_default().is_empty();
+        if phrases.is_empty() && no_patterns && pii.is_none() {
             self.problems.push(
                 Problem::new("policy::empty_rule", at.clone(), "this rule looks for nothing")
-                    .help("give it `phrases`, `patterns`, or both"),
+                    .help("give it `phrases`, `patterns` or `pii`"),
             );
         }
         let texts = |list: Option<&[Spanned<String>]>| -> Vec<String> {
@@ -142,6 +145,7 @@ impl Reading<'_> {
                 patterns: texts(written.patterns.as_deref()),
                 whole_words: written.whole_words.unwrap_or(true),
                 unless: texts(written.unless.as_deref()),
+                pii,
                 redact_as: self.mask(written),
             },
             at,
@@ -320,8 +324,8 @@ impl Reading<'_> {
         )
     }
 
-    fn mask(&mut self, written: &RuleWritten) -> Arc<str> {
-        let Some(mask) = &written.redact_as else { return MASK.into() };
+    fn mask(&mut self, written: &RuleWritten) -> Option<Arc<str>> {
+        let mask = written.redact_as.as_ref()?;
         let fits = (1..=MASK_BYTES_MAX).contains(&mask.value.len());
         if !fits || mask.value.chars().any(char::is_control) {
             self.problems.push(Problem::new(
@@ -330,6 +334,6 @@ impl Reading<'_> {
                 format!("`redact_as` must have 1 to {MASK_BYTES_MAX} bytes on one line"),
             ));
         }
-        mask.value.as_str().into()
+        Some(mask.value.as_str().into())
     }
 }
