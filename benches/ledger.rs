@@ -59,6 +59,7 @@ fn decision() -> Entry {
         stored: Vec::new(),
         turns_dropped: 0,
         stripped_fields: Vec::new(),
+        restored: 0,
         usage: Some(Usage::default()),
         timings: Timings::default(),
         held: Held::default(),

@@ -14,6 +14,7 @@ pub mod lexicon;
 pub mod near;
 pub mod noise;
 pub mod pattern;
+pub mod pii;
 pub mod script;
 pub mod shape;
 pub mod similar;
@@ -23,8 +24,9 @@ use std::ops::Range;
 use crate::domain::Entity;
 use crate::text::Canonical;
 use lexicon::{Lexicon, Use};
+use pattern::forward_by_char;
 pub use lexicon::{LexiconError, Phrase};
-pub use pattern::{Pattern, PatternError};
+pub use pattern::{Candidate, Check, Pattern, PatternError};
 
 /// What one rule looks for. Its number is its place in the detector's list.
 #[derive(Debug, Default)]
@@ -93,6 +95,7 @@ impl Detector {
             }
             for pattern in rule.patterns {
                 longest = longest.max(pattern.chars_max().unwrap_or_default());
+                context_chars = context_chars.max(pattern.context_chars() + LOOK_CHARS);
                 patterns.push((number, pattern));
             }
             unless.push(rule.unless);
@@ -205,13 +208,17 @@ impl Detector {
                 return;
             }
             // An excepted match takes no text: another may begin inside it and reach out of it.
-            let excepted = !pattern.accepts(text.get(span.clone()).unwrap_or_default())
-                || self.excepted(*rule, &span, window);
-            at = if excepted { forward_by_char(text, span.start) } else { span.end };
+            at = match pattern.accepted(text, &span) {
+                None => pattern.after_refused(text, &span),
+                Some(span) if self.excepted(*rule, &span, window) => {
+                    forward_by_char(text, span.start)
+                }
+                Some(span) => {
+                    out.push(window.hit(*rule, span.clone(), pattern.entity()));
+                    span.end
+                }
+            };
             *next = window.base + at;
-            if !excepted {
-                out.push(window.hit(*rule, span, pattern.entity()));
-            }
         }
     }
 
@@ -262,6 +269,3 @@ pub fn back_by_chars(text: &str, at: usize, chars: usize) -> usize {
         .map_or(0, |(offset, _)| offset)
 }
 
-fn forward_by_char(text: &str, at: usize) -> usize {
-    at + text.get(at..).and_then(|rest| rest.chars().next()).map_or(1, char::len_utf8)
-}

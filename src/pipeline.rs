@@ -126,11 +126,11 @@ impl Pipeline {
         let mut exchange = Exchange::begin(self, &engine, &caller, &call);
 
         let judged = input::judge(&engine, exchange.occasion(), self.cache.as_ref(), call.request);
-        let permitted = match judged {
-            Judgement::Permitted { verdict, stored, request, leak } => {
+        let (permitted, originals) = match judged {
+            Judgement::Permitted { verdict, stored, request, leak, originals } => {
                 exchange.input_judged(verdict, stored);
                 exchange.guard(leak);
-                request
+                (request, originals)
             }
             Judgement::Stopped { verdict, stored, reply, outcome } => {
                 exchange.input_judged(verdict, stored);
@@ -139,8 +139,8 @@ impl Pipeline {
             }
         };
 
-        let choices = permitted.get().choices;
         let first_turn = input::first_turn_notice(&engine, permitted.get());
+        let choices = output::choices(&exchange, permitted.get().choices, originals);
         let tokens = tokio::select! {
             biased;
             tokens = call.backend.generate(permitted) => tokens,

@@ -23,6 +23,9 @@ mod kinds;
 mod exceptions;
 mod problem;
 mod reading;
+mod pseudonym;
+mod redact;
+mod restore;
 mod screen;
 mod sources;
 mod spec;
@@ -55,6 +58,9 @@ pub use engine::Engine;
 pub use leak::{Canary, Leak};
 pub use occasion::{Occasion, SampleKey};
 pub use mistake::Mistake;
+pub use pseudonym::Originals;
+pub use redact::Redaction;
+pub use restore::Restorer;
 pub use screen::Screen;
 pub use spec::Exception;
 pub use store::Store;
@@ -104,7 +110,7 @@ pub struct Step {
 pub struct Segment {
     pub text: String,
     pub source: Range<usize>,
-    /// True when the text is a mask, not the model's words.
+    /// True when the text is a mask or a restored value, not the model's words.
     pub masked: bool,
 }
 

@@ -95,6 +95,9 @@ pub struct DecisionRecord {
     pub turns_dropped: u32,
     /// Names of request fields that were stripped.
     pub stripped_fields: Vec<String>,
+    /// Pseudonyms in the answer that became the caller's own values again.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub restored: u32,
     pub usage: Option<Usage>,
     pub timings: Timings,
     pub held: Held,
@@ -135,6 +138,10 @@ pub struct LeftOut {
     pub unjudged: usize,
     pub stored: usize,
     pub stripped_fields: usize,
+}
+
+const fn is_zero(count: &u32) -> bool {
+    *count == 0
 }
 
 impl LeftOut {
@@ -223,6 +230,7 @@ pub(super) mod tests {
             stored: vec![StoredText { place, text: "é".repeat(stored_chars) }],
             turns_dropped: 0,
             stripped_fields: Vec::new(),
+            restored: 0,
             usage: Some(Usage::default()),
             timings: Timings::default(),
             held: Held::default(),

@@ -32,10 +32,46 @@ pub struct Pattern {
     clauses: Vec<Vec<String>>,
     check: Option<Check>,
     entity: Option<Entity>,
+    /// Bytes before a match that its check may read.
+    before_bytes_max: usize,
+    /// A refused match is passed over whole.
+    whole_runs: bool,
 }
 
-/// Decides whether a match (canonical text) is one: check digits, ranges.
-pub type Check = fn(&str) -> bool;
+/// Decides how much of a match counts, in bytes from its start: check digits,
+/// ranges, what stands around it. `None`: it is no match.
+pub type Check = fn(&Candidate<'_>) -> Option<usize>;
+
+/// A match that is still to be checked, with the canonical text around it.
+#[derive(Debug)]
+pub struct Candidate<'t> {
+    text: &'t str,
+    span: Range<usize>,
+    before_bytes_max: usize,
+}
+
+impl<'t> Candidate<'t> {
+    pub fn matched(&self) -> &'t str {
+        self.text.get(self.span.clone()).unwrap_or_default()
+    }
+
+    /// The text before, at most as many bytes as the pattern asked for.
+    pub fn before(&self) -> &'t str {
+        let from = self.span.start.saturating_sub(self.before_bytes_max);
+        let from = self.text.ceil_char_boundary(from);
+        self.text.get(from..self.span.start).unwrap_or_default()
+    }
+
+    /// The characters after, at most as many as the pattern asked for.
+    pub fn after(&self) -> &'t str {
+        let rest = self.text.get(self.span.end..).unwrap_or_default();
+        let end = rest.char_indices().nth(AFTER_CHARS).map_or(rest.len(), |(at, _)| at);
+        rest.get(..end).unwrap_or_default()
+    }
+}
+
+/// Characters after a match that its check may read.
+pub const AFTER_CHARS: usize = 8;
 
 /// Why a pattern cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -102,6 +138,8 @@ impl Pattern {
             clauses: atoms::clauses(&folded),
             check: None,
             entity: None,
+            before_bytes_max: 0,
+            whole_runs: false,
         })
     }
 
@@ -118,10 +156,30 @@ impl Pattern {
         parser.parse(written).map_err(|error| PatternError::syntax(&error))
     }
 
-    /// The pattern as the description of an entity: a match counts only when `check` agrees.
+    /// The pattern as the description of an entity: a match counts as far as `check` agrees.
     #[must_use]
     pub fn of_entity(self, entity: Entity, check: Option<Check>) -> Self {
-        Self { entity: Some(entity), check, ..self }
+        let after = if check.is_some() { AFTER_CHARS } else { 0 };
+        let chars_max = self.chars_max.and_then(|chars| chars.checked_add(after));
+        Self { entity: Some(entity), check, chars_max, ..self }
+    }
+
+    /// Lets the check read this many bytes before a match.
+    #[must_use]
+    pub fn looking_back(self, before_bytes_max: usize) -> Self {
+        Self { before_bytes_max, ..self }
+    }
+
+    /// Passes over a match whole when its check refuses it: for runs of one
+    /// class of characters, inside which no better start can be.
+    #[must_use]
+    pub fn in_whole_runs(self) -> Self {
+        Self { whole_runs: true, ..self }
+    }
+
+    /// Characters before a match on which it can depend.
+    pub fn context_chars(&self) -> usize {
+        self.before_bytes_max
     }
 
     /// What a match of this pattern is, when it describes an entity.
@@ -129,12 +187,23 @@ impl Pattern {
         self.entity
     }
 
-    /// Whether a match that [`Pattern::find_at`] gave counts.
-    pub fn accepts(&self, matched: &str) -> bool {
-        self.check.is_none_or(|check| check(matched))
+    /// What counts of a match that [`Pattern::find_at`] gave in `text`: it may
+    /// end earlier.
+    pub fn accepted(&self, text: &str, span: &Range<usize>) -> Option<Range<usize>> {
+        let Some(check) = self.check else { return Some(span.clone()) };
+        let before_bytes_max = self.before_bytes_max;
+        let bytes = check(&Candidate { text, span: span.clone(), before_bytes_max })?;
+        let end = text.floor_char_boundary(span.end.min(span.start.saturating_add(bytes)));
+        (end > span.start).then_some(span.start..end)
     }
 
-    /// Characters that a match can have at most; `None` without a bound.
+    /// Where to look on after a match that does not count.
+    pub fn after_refused(&self, text: &str, span: &Range<usize>) -> usize {
+        if self.whole_runs { span.end } else { forward_by_char(text, span.start) }
+    }
+
+    /// Characters from the start of a match on which it can depend, which is at
+    /// least as many as it can have; `None` without a bound.
     pub fn chars_max(&self) -> Option<usize> {
         self.chars_max
     }
@@ -151,6 +220,11 @@ impl Pattern {
             .flatten()
             .map(|found| found.range())
     }
+}
+
+/// The offset of the character after the one at `at`.
+pub(super) fn forward_by_char(text: &str, at: usize) -> usize {
+    at + text.get(at..).and_then(|rest| rest.chars().next()).map_or(1, char::len_utf8)
 }
 
 impl PatternError {

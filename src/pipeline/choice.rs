@@ -6,7 +6,7 @@ use std::ops::Range;
 use std::time::{Duration, Instant};
 
 use crate::domain::{Action, Category, TokenLogprob, Verdict};
-use crate::policy::{Screen, Segment, Step};
+use crate::policy::{Restorer, Screen, Segment, Step};
 
 /// Text that may go out, with the tokens that it fully covers.
 #[derive(Debug, Default)]
@@ -26,6 +26,8 @@ struct Tokens {
 #[derive(Debug)]
 pub(super) struct Choice {
     screen: Screen,
+    /// Puts back what the caller's pseudonyms stand for.
+    restorer: Option<Restorer>,
     /// Bytes of the model's answer so far.
     seen: usize,
     /// Released something already.
@@ -45,9 +47,10 @@ pub(super) struct HeldBack {
 }
 
 impl Choice {
-    pub(super) const fn new(screen: Screen) -> Self {
+    pub(super) const fn new(screen: Screen, restorer: Option<Restorer>) -> Self {
         Self {
             screen,
+            restorer,
             seen: 0,
             begun: false,
             finished: false,
@@ -71,18 +74,19 @@ impl Choice {
             self.waiting.push_back(Tokens { span, tokens });
         }
         let step = self.screen.push(text);
-        self.outgoing(step)
+        self.outgoing(step, false)
     }
 
     /// The model's answer is over: everything can be decided.
     pub(super) fn finish(&mut self) -> Outgoing {
         let step = self.screen.finish();
-        self.outgoing(step)
+        self.outgoing(step, true)
     }
 
     /// Reports a hold that has just ended.
     pub(super) fn held_back(&mut self) -> Option<HeldBack> {
-        let held = self.screen.held_chars() as u64;
+        let names = self.restorer.as_ref().map_or(0, Restorer::held_chars);
+        let held = (self.screen.held_chars() + names) as u64;
         self.held_chars_max = self.held_chars_max.max(held);
         if held > 0 {
             self.held_since.get_or_insert_with(Instant::now);
@@ -96,6 +100,11 @@ impl Choice {
         self.held_chars_max
     }
 
+    /// Values that were put back.
+    pub(super) fn restored(&self) -> u32 {
+        self.restorer.as_ref().map_or(0, Restorer::restored)
+    }
+
     /// The category that stopped this choice, if one did.
     pub(super) fn decisive(&self) -> Option<Category> {
         self.screen.decisive()
@@ -106,7 +115,11 @@ impl Choice {
         (self.screen.stored(), self.screen.verdict())
     }
 
-    fn outgoing(&mut self, step: Step) -> Outgoing {
+    fn outgoing(&mut self, step: Step, last: bool) -> Outgoing {
+        let step = match &mut self.restorer {
+            Some(restorer) => restorer.restore(step, last),
+            None => step,
+        };
         let mut out = Outgoing { stopped: step.stopped, ..Outgoing::default() };
         for segment in step.released {
             self.release_tokens(&segment, &mut out.logprobs);

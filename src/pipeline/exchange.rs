@@ -79,6 +79,7 @@ impl<'p> Exchange<'p> {
             stored: Vec::new(),
             turns_dropped: 0,
             stripped_fields: Vec::new(),
+            restored: 0,
             usage: None,
             timings: Timings::default(),
             held: Held::default(),
@@ -138,6 +139,11 @@ impl<'p> Exchange<'p> {
         self.record.held.chars_max = self.record.held.chars_max.max(held_chars_max);
         self.record.stored.extend(stored);
         self.judged(verdict);
+    }
+
+    /// Values of the caller that were put back into a choice.
+    pub(super) fn restored(&mut self, values: u32) {
+        self.record.restored = self.record.restored.saturating_add(values);
     }
 
     pub(super) fn output_took(&mut self, elapsed: Duration) {

@@ -11,7 +11,7 @@ use crate::domain::{
     Action, DecisionId, Digest, Field, GenerationRequest, Message, Outcome, Permitted, Place,
     Prompt, Role, Stage, Verdict,
 };
-use crate::policy::{Cache, Canary, Engine, Judged, Leak, Occasion, Reply, ReplyStyle};
+use crate::policy::{Cache, Canary, Engine, Judged, Leak, Occasion, Originals, Reply, ReplyStyle};
 
 /// What became of a prompt.
 pub(super) enum Judgement {
@@ -21,6 +21,8 @@ pub(super) enum Judgement {
         request: Permitted<GenerationRequest>,
         /// What the answer must not give away of the system text.
         leak: Option<Arc<Leak>>,
+        /// What is to be put back into the answer.
+        originals: Option<Arc<Originals>>,
     },
     Stopped {
         verdict: Verdict,
@@ -52,11 +54,11 @@ pub(super) fn judge(
     let verdict = engine.judge_on(occasion, cache, Stage::Input, &judged);
     let stored = stored(engine, &judged, &verdict);
     drop(judged);
-    texts.rewrite(engine, &verdict);
+    let originals = texts.rewrite(engine, &verdict);
     texts.put_back(engine, &mut request);
     let leak = guard_system_text(engine, &mut request.prompt);
     match Permitted::grant(&verdict, request) {
-        Some(request) => Judgement::Permitted { verdict, stored, request, leak },
+        Some(request) => Judgement::Permitted { verdict, stored, request, leak, originals },
         None => {
             let mut reply = engine.reply(verdict.decisive());
             let outcome = if verdict.action == Action::Replace {
@@ -149,9 +151,13 @@ impl Texts {
     }
 
     /// What passes is redacted where the policy says so and loses its control markers.
-    fn rewrite(&mut self, engine: &Engine, verdict: &Verdict) {
-        let clean = |place: Place, text: &mut String| {
-            let redacted = engine.redact(text, place, verdict);
+    /// Returns what pseudonyms stand for.
+    fn rewrite(&mut self, engine: &Engine, verdict: &Verdict) -> Option<Arc<Originals>> {
+        let judged = self.judged();
+        let mut redaction = engine.redaction(verdict, judged.iter().map(|judged| judged.text));
+        drop(judged);
+        let mut clean = |place: Place, text: &mut String| {
+            let redacted = redaction.apply(place, text);
             let neutral = engine.neutralise(&redacted);
             if *neutral != **text {
                 *text = neutral.into_owned();
@@ -176,6 +182,7 @@ impl Texts {
             index += 1;
             matches!(engine.redact(text, place, verdict), Cow::Borrowed(_))
         });
+        redaction.into_originals()
     }
 
     /// Gives the request the texts that the model may see, the policy's own in front.

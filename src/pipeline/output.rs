@@ -17,16 +17,26 @@ use super::exchange::{Exchange, outcome_of};
 use crate::audit::StoredText;
 use crate::domain::{Action, FinishReason, GenerationEvent, Outcome, Place, TokenLogprob};
 use crate::inference::{InferenceError, InferenceErrorKind, TokenStream};
-use crate::policy::ReplyStyle;
+use crate::policy::{Originals, ReplyStyle, Restorer};
 
 /// Pieces of an answer that are judged as one when they are there at once.
 const PIECES_MAX: usize = 64;
+
+/// The choices of an answer, each with its screen.
+pub(super) fn choices(
+    exchange: &Exchange<'_>,
+    count: u32,
+    originals: Option<Arc<Originals>>,
+) -> Vec<Choice> {
+    let restorer = || originals.clone().map(Restorer::new);
+    (0..count).map(|index| Choice::new(exchange.screen(index), restorer())).collect()
+}
 
 /// Releases an answer and seals its exchange.
 pub(super) async fn release(
     exchange: Exchange<'_>,
     tokens: TokenStream,
-    choices: u32,
+    choices: Vec<Choice>,
     first_turn: Option<String>,
     events: mpsc::Sender<Released>,
 ) {
@@ -69,11 +79,10 @@ struct Output<'p> {
 impl<'p> Output<'p> {
     fn new(
         exchange: Exchange<'p>,
-        choices: u32,
+        choices: Vec<Choice>,
         first_turn: Option<String>,
         events: mpsc::Sender<Released>,
     ) -> Self {
-        let choices = (0..choices).map(|index| Choice::new(exchange.screen(index))).collect();
         Self {
             exchange,
             choices,
@@ -264,6 +273,7 @@ impl<'p> Output<'p> {
     async fn seal(mut self, end: End) {
         for (index, choice) in (0u32..).zip(std::mem::take(&mut self.choices)) {
             let held_chars_max = choice.held_chars_max();
+            self.exchange.restored(choice.restored());
             let (stored, verdict) = choice.into_verdict();
             let place = Place::Choice { index };
             let stored = stored.into_iter().map(|text| StoredText { place, text }).collect();

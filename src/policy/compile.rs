@@ -16,6 +16,7 @@ mod locks;
 mod matching;
 mod near;
 mod overlay;
+mod pii;
 mod reachable;
 mod rule_cases;
 pub(super) mod rules;
@@ -65,6 +66,7 @@ pub(super) fn compile(chain: Chain, today: Date) -> Result<Compiled, PolicyError
     let conversation = judging::conversation(&document, found);
     let system_prompt = judging::system_prompt(&document, found);
     let language = conditions::language(document.language.as_ref(), found);
+    let redaction = pii::redaction(document.redaction.as_ref(), found);
     locks.check_levels(&document, found);
     let reached = floor::Reached { document: &document, header: &header, categories: &categories };
     let floors = floor::check(&floors, reached, found);
@@ -97,6 +99,7 @@ pub(super) fn compile(chain: Chain, today: Date) -> Result<Compiled, PolicyError
         categories,
         rules: specs,
         language,
+        redaction,
         exceptions,
     };
     let engine = Engine::build(spec, looks, &matching)

@@ -57,6 +57,8 @@ written! {
         rules: Vec<Spanned<RuleWritten>>,
         /// Which languages the policy covers, and what happens to others.
         language: Spanned<LanguageWritten>,
+        /// How what is masked in a prompt is written.
+        redaction: RedactionWritten,
         /// Changes to rules of the base, by their id or `prefix/*`: each key given here takes the place of the rule's.
         change: Spanned<Named<RuleWritten>>,
         /// Rules of the base that do not run: ids or `prefix/*`.
@@ -65,6 +67,14 @@ written! {
         floor: Spanned<FloorWritten>,
         /// Findings that do not act, for a while and for a reason.
         exceptions: Vec<Spanned<ExceptionWritten>>,
+    }
+
+    /// How what is masked in a prompt is written.
+    RedactionWritten {
+        /// `mask` says what kind of thing stood there, `pseudonym` also which one.
+        style: Spanned<String>,
+        /// Whether pseudonyms in an answer become the caller's own values again.
+        restore: Spanned<bool>,
     }
 
     /// How much is judged at most.
@@ -151,6 +161,8 @@ written! {
         phrases_from: Spanned<String>,
         /// Regular expressions without look-around and back-references, on folded lower-case text.
         patterns: Vec<Spanned<String>>,
+        /// Kinds of personal data and secrets: `all`, or a list.
+        pii: Spanned<NamesWritten>,
         /// Phrases match whole words only; true when absent.
         whole_words: bool,
         /// Patterns; a match inside a match of one of them is no finding.

@@ -9,23 +9,21 @@ use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
 
-use time::Date;
-
 use super::cache::Cache;
-use super::compile::MASK;
 use super::evidence::{self, Evidence};
 use super::leak::{Canary, Leak};
 use super::occasion::Occasion;
 use super::overlap::Overlap;
 use super::screen::Screen;
-use super::spec::{ConversationSpec, Decision, Exception, LimitsSpec, Spec, UnjudgedMeans};
+use super::spec::{
+    ConversationSpec, Decision, Exception, LimitsSpec, RedactionSpec, Spec, UnjudgedMeans,
+};
 use super::stage_rules::StageRules;
 use super::whole::Looks;
 use super::{Disclosure, Judged, Reply, ReplyStyle, judging};
 use crate::detect::{LexiconError, Pattern};
 use crate::domain::{
-    Action, Category, CategoryScore, Digest, Finding, Place, RuleId, Stage, Unjudged,
-    UnjudgedReason, Verdict,
+    Action, Category, Digest, Finding, Place, Stage, Unjudged, UnjudgedReason, Verdict,
 };
 use crate::text::markers;
 
@@ -37,7 +35,8 @@ pub struct Engine {
     disclosure: Disclosure,
     input: StageRules,
     output: StageRules,
-    masks: HashMap<Arc<str>, Arc<str>>,
+    /// The place of each rule in the specification, and its own mask.
+    masks: HashMap<Arc<str>, (usize, Option<Arc<str>>)>,
 }
 
 /// Why a specification cannot become an engine.
@@ -61,8 +60,10 @@ impl Engine {
             header: spec.disclosure_header.clone(),
             first_turn: spec.disclosure_first_turn.clone(),
         };
-        let masks =
-            spec.rules.iter().map(|rule| (rule.id.clone(), rule.redact_as.clone())).collect();
+        let masks = (0..)
+            .zip(&spec.rules)
+            .map(|(number, rule)| (rule.id.clone(), (number, rule.redact_as.clone())))
+            .collect();
         let input = StageRules::build(Stage::Input, &spec, &looks, matching)?;
         let output = StageRules::build(Stage::Output, &spec, &looks, matching)?;
         Ok(Self { spec, digest, disclosure, input, output, masks })
@@ -156,60 +157,11 @@ impl Engine {
         }
     }
 
-    /// The text with the spans of `verdict` in `place` masked, where their categories say redact.
-    pub fn redact<'t>(&self, text: &'t str, place: Place, verdict: &Verdict) -> Cow<'t, str> {
-        let redacts = |category: Category| {
-            let found = |score: &&CategoryScore| score.category == category;
-            verdict
-                .categories
-                .iter()
-                .find(found)
-                .is_some_and(|score| score.action == Action::Redact)
-        };
-        let mut spans: Vec<(Range<usize>, &str)> = verdict
-            .findings
-            .iter()
-            .filter(|finding| finding.place == place && self.acts(finding))
-            .filter(|finding| redacts(finding.category))
-            .map(|finding| (finding.span.clone(), self.mask(&finding.rule)))
-            .collect();
-        // Past the limit nobody knows what there is to mask.
-        if verdict.categories.iter().any(|score| score.action == Action::Redact) {
-            let uncounted = verdict.unjudged.iter().filter(|unjudged| {
-                unjudged.place == place && unjudged.reason == UnjudgedReason::TooManyFindings
-            });
-            spans.extend(uncounted.map(|unjudged| (unjudged.span.clone(), MASK)));
-        }
-        if spans.is_empty() {
-            return Cow::Borrowed(text);
-        }
-        spans.sort_by_key(|(span, _)| (span.start, span.end));
-        let mut out = String::with_capacity(text.len());
-        let mut done = 0;
-        for (span, mask) in spans {
-            if span.start >= done {
-                // A span that does not fit the text belongs to another text: show nothing of it.
-                let Some(before) = text.get(done..span.start) else {
-                    return Cow::Owned(MASK.to_owned());
-                };
-                out.push_str(before);
-                out.push_str(mask);
-            }
-            done = done.max(span.end);
-        }
-        out.push_str(text.get(done..).unwrap_or_default());
-        Cow::Owned(out)
-    }
-
     /// Whether a finding counts towards actions.
-    fn acts(&self, finding: &Finding) -> bool {
+    pub(super) fn acts(&self, finding: &Finding) -> bool {
         finding.level <= self.spec.block_level
             && !finding.sampled_out
             && finding.exception.is_none()
-    }
-
-    fn mask(&self, rule: &RuleId) -> &str {
-        self.masks.get(&rule.0).map_or(MASK, |mask| mask)
     }
 
     /// Control markers of the chat form made harmless, to a fixed point.
@@ -295,6 +247,15 @@ impl Engine {
 
     pub(super) fn limits(&self) -> &LimitsSpec {
         &self.spec.limits
+    }
+
+    pub(super) fn redaction_spec(&self) -> RedactionSpec {
+        self.spec.redaction
+    }
+
+    /// By rule: its place in the specification, and its own mask.
+    pub(super) fn masks(&self) -> &HashMap<Arc<str>, (usize, Option<Arc<str>>)> {
+        &self.masks
     }
 
     pub(super) fn conversation(&self) -> ConversationSpec {

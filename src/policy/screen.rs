@@ -120,6 +120,7 @@ impl Screen {
         let mut step = Step::default();
         if self.phase == Phase::Judging {
             self.decide(self.view.end(), &mut step);
+            self.settle_mask(usize::MAX, &mut step);
         }
         self.phase = Phase::Over;
         step
@@ -257,7 +258,7 @@ impl Screen {
         if action.stops() {
             self.stop(span.start, action, step);
         } else if action == Action::Redact {
-            self.mask(span, &rule.mask, step);
+            self.mask(span, rule.mask(hit.entity), step);
         }
     }
 
@@ -269,14 +270,17 @@ impl Screen {
         self.phase = Phase::Over;
     }
 
-    fn mask(&mut self, span: Range<usize>, text: &Arc<str>, step: &mut Step) {
-        if let Some(open) = self.mask.as_mut().filter(|open| span.start < open.span.end) {
+    fn mask(&mut self, span: Range<usize>, text: Arc<str>, step: &mut Step) {
+        let joins = |open: &Mask| {
+            span.start < open.span.end || span.start == open.span.end && text == open.text
+        };
+        if let Some(open) = self.mask.as_mut().filter(|open| joins(open)) {
             open.span.end = open.span.end.max(span.end);
             return;
         }
         self.settle_mask(usize::MAX, step);
         self.release(span.start, step);
-        self.mask = Some(Mask { span, text: Arc::clone(text) });
+        self.mask = Some(Mask { span, text });
     }
 
     /// Releases everything before the original offset `until`, masks included.
@@ -287,9 +291,9 @@ impl Screen {
         }
     }
 
-    /// Releases the open mask when nothing can extend it past `until`.
+    /// Releases the open mask when nothing at `until` or later can extend it.
     fn settle_mask(&mut self, until: usize, step: &mut Step) {
-        if let Some(mask) = self.mask.take_if(|mask| mask.span.end <= until) {
+        if let Some(mask) = self.mask.take_if(|mask| mask.span.end < until) {
             self.released = mask.span.end;
             step.released.push(Segment {
                 text: mask.text.to_string(),
@@ -368,7 +372,7 @@ impl Screen {
 }
 
 /// Appends text to the last segment when it continues it.
-fn append(step: &mut Step, text: String, source: Range<usize>) {
+pub(super) fn append(step: &mut Step, text: String, source: Range<usize>) {
     match step.released.last_mut() {
         Some(last) if !last.masked && last.source.end == source.start => {
             last.text.push_str(&text);

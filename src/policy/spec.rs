@@ -10,7 +10,7 @@ use serde::{Serialize, Serializer};
 use time::Date;
 
 use super::kinds::{Kinds, LanguageSpec};
-use crate::domain::{Action, Category, Digest, Role, Severity, Stage, View};
+use crate::domain::{Action, Category, Digest, Entity, Role, Severity, Stage, View};
 
 #[derive(Debug, Clone, Serialize)]
 pub(super) struct Spec {
@@ -35,6 +35,23 @@ pub(super) struct Spec {
     pub(super) language: Option<LanguageSpec>,
     /// Those in force.
     pub(super) exceptions: Vec<Exception>,
+    pub(super) redaction: RedactionSpec,
+}
+
+/// How what is masked in a prompt is written.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub(super) struct RedactionSpec {
+    pub(super) style: RedactionStyle,
+    /// Pseudonyms in the answer become the caller's own values again.
+    pub(super) restore: bool,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum RedactionStyle {
+    #[default]
+    Mask,
+    Pseudonym,
 }
 
 /// What text means that nobody looked at.
@@ -142,7 +159,10 @@ pub(super) struct RuleSpec {
     pub(super) patterns: Vec<String>,
     pub(super) whole_words: bool,
     pub(super) unless: Vec<String>,
-    pub(super) redact_as: Arc<str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) pii: Option<PiiSpec>,
+    /// `None`: the entity's own mask, or the general one.
+    pub(super) redact_as: Option<Arc<str>>,
     /// The readings in which it counts; `None`: all.
     pub(super) views: Option<Vec<View>>,
     /// The share of exchanges in which it acts; `None`: all.
@@ -174,6 +194,14 @@ pub struct Exception {
 /// As it is written: year, month, day.
 fn day<S: Serializer>(date: &Date, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_str(date)
+}
+
+/// Kinds of personal data that a rule looks for.
+#[derive(Debug, Clone, Serialize)]
+pub(super) struct PiiSpec {
+    pub(super) kinds: Vec<Entity>,
+    /// The version of what finds them: another one may find something else.
+    pub(super) recognisers: u32,
 }
 
 impl Spec {

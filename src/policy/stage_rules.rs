@@ -11,6 +11,7 @@ use super::compile::{BUILTIN, MASK};
 use super::evidence::Weight;
 use super::exceptions::Exceptions;
 use super::kinds::{LanguageSpec, OtherLanguage};
+use super::redact::mask;
 use super::spec::Spec;
 use super::whole::{Looks, WholeRules};
 use crate::detect::{self, Detector, Hit, LexiconError, Pass, Pattern};
@@ -41,7 +42,8 @@ pub(super) struct StageRule {
     pub(super) id: RuleId,
     pub(super) level: u8,
     pub(super) weight: Weight,
-    pub(super) mask: Arc<str>,
+    /// As the rule wants it; see [`StageRule::mask`].
+    pub(super) redact_as: Option<Arc<str>>,
     pub(super) roles: Option<Vec<Role>>,
     /// The readings in which it counts, as bits.
     views: u32,
@@ -75,7 +77,7 @@ impl StageRules {
                     score: rule.score,
                     enforced: rule.level <= spec.block_level,
                 },
-                mask: rule.redact_as.clone(),
+                redact_as: rule.redact_as.clone(),
                 // Who wrote a text is asked of prompts only.
                 roles: rule.roles.clone().filter(|_| stage == Stage::Input),
                 views: rule.views.as_deref().map_or(ALL_VIEWS, bits),
@@ -145,9 +147,9 @@ impl StageRules {
     }
 }
 
-/// By start, end and rule; each match once.
+/// By start, end, rule and entity; each match once.
 pub(super) fn sort(hits: &mut Vec<Hit>) {
-    hits.sort_by_key(|hit| (hit.span.start, hit.span.end, hit.rule));
+    hits.sort_by_key(|hit| (hit.span.start, hit.span.end, hit.rule, hit.entity));
     hits.dedup();
 }
 
@@ -185,9 +187,9 @@ pub(super) fn block_end(view: &Canonical, from: usize, until: usize) -> usize {
 impl StageRule {
     /// A rule of the program's own.
     pub(super) fn builtin(id: RuleId, weight: Weight, mask: &str) -> Self {
-        let mask = mask.into();
+        let redact_as = Some(mask.into());
         let (roles, sample) = (None, None);
-        Self { id, level: 1, weight, mask, roles, views: ALL_VIEWS, sample, grows: false }
+        Self { id, level: 1, weight, redact_as, roles, views: ALL_VIEWS, sample, grows: false }
     }
 
     /// Whether it counts in a text of this role.
@@ -198,6 +200,11 @@ impl StageRule {
     /// Whether it counts in this reading of a text.
     pub(super) const fn reads(&self, view: View) -> bool {
         self.views & bit(view) != 0
+    }
+
+    /// What takes the place of a match.
+    pub(super) fn mask(&self, entity: Option<Entity>) -> Arc<str> {
+        mask(self.redact_as.as_ref(), entity)
     }
 
     pub(super) fn finding(

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::fragments::{Expanded, Fragments};
 use super::header::LEVEL_MAX;
 use super::conditions::{KindsRead, written_kinds};
-use super::{categories, judging, missing, rule_cases, share};
+use super::{categories, judging, missing, pii, rule_cases, share};
 use crate::detect::{self, Pattern, Phrase};
 use crate::domain::{Category, Role, Stage};
 use crate::policy::cases::RuleCase;
@@ -146,18 +146,22 @@ impl Reading<'_> {
             written.score.as_ref().map_or(Some(1.0), |score| share("score", score, self.problems));
         let (phrases, phrases_at) = self.phrases(written.phrases.as_deref());
         let bound = (directions != [Stage::Input]).then_some(OUTPUT_MATCH_CHARS_MAX);
-        let (pattern_texts, patterns) = self.patterns(written.patterns.as_deref(), bound);
+        let (pattern_texts, mut patterns) = self.patterns(written.patterns.as_deref(), bound);
+        let pii = pii::kinds(written.pii.as_ref(), self.problems);
+        patterns.extend(pii::patterns(pii.as_ref()));
         let (unless_texts, unless) =
             self.patterns(written.unless.as_deref(), Some(OUTPUT_MATCH_CHARS_MAX));
         let (kinds_spec, kinds) = self.kinds(written, &directions, &at);
         let looks_for_nothing = phrases.is_empty()
             && written.patterns.as_deref().unwrap_or_default().is_empty()
+            && pii.is_none()
             && kinds_spec.is_empty()
             && !written_kinds(written);
         if looks_for_nothing {
+            let help = "give it `phrases`, `patterns`, `pii`, `near`, `match`, `similar_to` or `when`";
             self.problems.push(
                 Problem::new("policy::empty_rule", at.clone(), "this rule looks for nothing")
-                    .help("give it `phrases`, `patterns`, `near`, `match`, `similar_to` or `when`"),
+                    .help(help),
             );
         }
         let views = judging::views(written, &directions, self.problems);
@@ -173,6 +177,7 @@ impl Reading<'_> {
             patterns: pattern_texts,
             whole_words: written.whole_words.unwrap_or(true),
             unless: unless_texts,
+            pii,
             redact_as: self.mask(written),
             views,
             sample,
@@ -381,8 +386,8 @@ impl Reading<'_> {
         )
     }
 
-    fn mask(&mut self, written: &RuleWritten) -> Arc<str> {
-        let Some(mask) = &written.redact_as else { return MASK.into() };
+    fn mask(&mut self, written: &RuleWritten) -> Option<Arc<str>> {
+        let mask = written.redact_as.as_ref()?;
         let fits = (1..=MASK_BYTES_MAX).contains(&mask.value.len());
         if !fits || mask.value.chars().any(char::is_control) {
             self.problems.push(Problem::new(
@@ -391,6 +396,6 @@ impl Reading<'_> {
                 format!("`redact_as` must have 1 to {MASK_BYTES_MAX} bytes on one line"),
             ));
         }
-        mask.value.as_str().into()
+        Some(mask.value.as_str().into())
     }
 }
