@@ -12,7 +12,7 @@ use std::collections::BTreeSet;
 use crate::audit::DecisionRecord;
 use crate::domain::Verdict;
 
-/// Of all verdicts together; at most 336 bytes each (the rule's name has up to 96).
+/// Of all verdicts together; at most 400 bytes each (the rule's name has up to 96).
 const FINDINGS_MAX: usize = 1280;
 /// Of all verdicts together; at most 80 bytes each.
 const CATEGORIES_MAX: usize = 2048;
