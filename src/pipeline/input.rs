@@ -86,7 +86,8 @@ pub(super) fn first_turn_notice(engine: &Engine, request: &GenerationRequest) ->
 /// says what of it the answer must not contain.
 fn guard_system_text(engine: &Engine, prompt: &mut Prompt) -> Option<Arc<Leak>> {
     let Prompt::Chat(messages) = prompt else { return None };
-    let system = messages.iter_mut().find(|message| message.role == Role::System)?;
+    let is_system = |message: &Message| matches!(message.role, Role::System | Role::Developer);
+    let system = messages.iter_mut().find(|message| is_system(message))?;
     // A decision's name that nobody ever sees is random enough, and another one each time.
     let secret = || Digest::of(DecisionId::new().to_string().as_bytes());
     let canary = engine.plants_canary().then(|| Canary::of(secret()));

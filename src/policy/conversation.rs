@@ -354,6 +354,11 @@ mod tests {
             }
         }
 
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(32))]
+
         /// Chains cover every seam, and their parts lead back to the same bytes.
         #[test]
         fn every_seam_is_in_a_chain_and_parts_lead_back(

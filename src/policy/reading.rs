@@ -21,9 +21,9 @@ use crate::text::{Canonical, ViewsMax, markers, views};
 
 /// Bytes of other readings per byte of a text; a text of any length can be read in several ways,
 /// and many short texts cannot multiply the work of a request.
-const VIEWS_BYTES_PER_BYTE: usize = 8;
+const VIEWS_BYTES_PER_BYTE: usize = 32;
 /// And for a short one.
-const VIEWS_BYTES_MIN: usize = 4 << 10;
+const VIEWS_BYTES_MIN: usize = 32 << 10;
 /// Unjudged places of one text that are told one by one.
 const UNJUDGED_MAX: usize = 16;
 /// How far a match that goes over a seam may begin before it.
@@ -172,11 +172,14 @@ impl<'a> Reader<'a> {
             self.watched.hits(view, from..until, &mut pass, &mut hits);
             for hit in &hits {
                 let span = view.original(hit.span.clone());
-                if self.counts(hit, View::Canonical, &span)
-                    && self.found.len() < self.limits.findings_max
-                {
-                    self.take(hit, span, view, View::Joined);
+                if !self.counts(hit, View::Canonical, &span) {
+                    continue;
                 }
+                if self.found.len() >= self.limits.findings_max {
+                    self.unjudged.push((span, UnjudgedReason::TooManyFindings));
+                    return;
+                }
+                self.take(hit, span, view, View::Joined);
             }
             done = until.max(done);
         }
@@ -362,7 +365,7 @@ mod tests {
     const RULES: &str = r#"
 rules:
   - { id: a, category: weapons, phrases: [pipe bomb, nail bomb] }
-  - { id: b, category: drugs, phrases: [cook it up], views: [base64, joined] }
+  - { id: b, category: drugs, phrases: [cook it up], views: [base64], directions: [input] }
   - { id: c, category: drugs, phrases: [brown sugar], roles: [tool] }
 "#;
 

@@ -82,7 +82,7 @@ impl Default for LimitsSpec {
             judged_bytes_max: 1 << 20,
             findings_max: 256,
             views_depth: 3,
-            views_bytes_max: 4 << 20,
+            views_bytes_max: 8 << 20,
             request_bytes_max: 4 << 20,
         }
     }

@@ -644,7 +644,8 @@ fn last_text(prompt: &Prompt) -> String {
 
 fn system_text(prompt: &Prompt) -> String {
     let Prompt::Chat(messages) = prompt else { return "no chat".to_owned() };
-    let system = messages.iter().find(|message| message.role == Role::System);
+    let is_system = |role| matches!(role, Role::System | Role::Developer);
+    let system = messages.iter().find(|message| is_system(message.role));
     system.map_or("no system text", |message| &message.text).to_owned()
 }
 

@@ -31,6 +31,10 @@ async fn an_answer_that_tells_the_system_text_is_stopped() {
     assert_eq!(reply.finish_reason(0), "content_filter");
     let stream = gateway.stream("/v1/chat/completions", &ask(true)).await;
     assert_eq!(stream.text(0), "refused: system_prompt_leak");
+    let mut developer = ask(false);
+    developer["messages"][0]["role"] = json!("developer");
+    let reply = gateway.post("/v1/chat/completions", &developer).await;
+    assert_eq!(reply.content(0), "refused: system_prompt_leak");
     for record in gateway.decisions() {
         let finding = &record["verdicts"][1]["findings"][0];
         assert_eq!(finding["rule"], "builtin/system-prompt-overlap");

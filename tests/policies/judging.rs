@@ -308,7 +308,10 @@ fn screened(engine: &Arc<Engine>, occasion: &Arc<Occasion>, pieces: &[&str]) -> 
     let mut screen = engine.screen_on(occasion, 0);
     let mut text = String::new();
     for piece in pieces.iter().map(Some).chain([None]) {
-        let step = piece.map_or_else(|| screen.finish(), |piece| screen.push(piece));
+        let step = match piece {
+            Some(piece) => screen.push(piece),
+            None => screen.finish(),
+        };
         text.extend(step.released.into_iter().map(|segment| segment.text));
         if step.stopped.is_some() {
             break;
