@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use super::PolicyError;
 use super::document::{Document, Part, Spanned, place};
-use super::problem::{self, Problem, Problems};
+use super::problem::{Problem, Problems};
 use super::sources::Sources;
 use lists::Lists;
 
@@ -129,10 +129,9 @@ impl Next {
             Start::File(path) => {
                 let path = files.find(&path);
                 paths.push(path.clone());
-                let text = files.read(&path, POLICY_BYTES_MAX).map_err(|reason| PolicyError {
-                    count: 1,
-                    report: format!("cannot read policy `{}`: {reason}\n", path.display()),
-                })?;
+                let text = files
+                    .read(&path, POLICY_BYTES_MAX)
+                    .map_err(|reason| PolicyError::unreadable("policy", &path, &reason))?;
                 Ok(Self { name: path.display().to_string(), path: Some(path), text })
             }
         }
@@ -209,10 +208,6 @@ fn plain(path: &Path) -> PathBuf {
 fn parse(file: &str, source: &str) -> Result<Document, PolicyError> {
     let options = serde_saphyr::options! { with_snippet: false };
     let read = serde_saphyr::from_str_with_options::<Spanned<Document>>(source, options);
-    read.map(|document| document.value).map_err(|error| {
-        let report = serde_saphyr::miette::to_miette_report(&error, source, file);
-        let mut text = String::new();
-        let _ = problem::handler().render_report(&mut text, report.as_ref());
-        PolicyError { count: 1, report: text }
-    })
+    read.map(|document| document.value)
+        .map_err(|error| PolicyError::malformed(file, source, &error))
 }

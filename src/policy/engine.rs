@@ -6,8 +6,9 @@
 
 use std::borrow::Cow;
 use std::collections::HashMap;
-use std::ops::Range;
 use std::sync::Arc;
+
+use time::Date;
 
 use super::cache::Cache;
 use super::evidence::{self, Evidence};
@@ -23,7 +24,7 @@ use super::whole::Looks;
 use super::{Disclosure, Judged, Reply, ReplyStyle, judging};
 use crate::detect::{LexiconError, Pattern};
 use crate::domain::{
-    Action, Category, Digest, Finding, Place, Stage, Unjudged, UnjudgedReason, Verdict,
+    Action, Category, Digest, Finding, Stage, Unjudged, UnjudgedReason, Verdict,
 };
 use crate::text::markers;
 

@@ -5,10 +5,11 @@
 
 use serde::Serialize;
 
+use super::spec::PiiSpec;
 use crate::detect::condition::Condition;
 
 /// The kinds that one rule uses.
-#[derive(Debug, Default, Serialize)]
+#[derive(Debug, Clone, Default, Serialize)]
 pub(super) struct Kinds {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) near: Option<NearSpec>,
@@ -38,7 +39,7 @@ pub(super) struct NearSpec {
 }
 
 /// A node of a `match:`.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum NodeSpec {
     Look(LookSpec),
@@ -48,10 +49,12 @@ pub(super) enum NodeSpec {
 }
 
 /// What a leaf of a `match:` looks for.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Clone, Serialize)]
 pub(super) struct LookSpec {
     pub(super) phrases: Vec<String>,
     pub(super) patterns: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) pii: Option<PiiSpec>,
     pub(super) whole_words: bool,
     pub(super) near: Option<NearSpec>,
     pub(super) similar_to: Option<SimilarSpec>,

@@ -1,7 +1,7 @@
 //! `match:` read into a tree over leaves, each a rule of the detector.
 
 use super::conditions::{count, similar_to};
-use super::near;
+use super::{near, pii};
 use super::rules::Reading;
 use crate::detect::similar::Similar;
 use crate::detect::{self, Pattern, Phrase};
@@ -235,7 +235,9 @@ impl Nodes<'_, '_> {
 
     fn leaf(&mut self, node: &MatchWritten, negated: bool) -> Option<(NodeSpec, Tree)> {
         let (phrases, _) = self.reading.phrases(node.phrases.as_deref());
-        let mut patterns = self.reading.patterns(node.patterns.as_deref(), self.chars_max);
+        let (pattern_texts, mut patterns) = self.reading.patterns(node.patterns.as_deref(), self.chars_max);
+        let pii = pii::kinds(node.pii.as_ref(), self.reading.problems);
+        patterns.extend(pii::patterns(pii.as_ref()));
         let near = node.near.as_ref().map(|near| near::read(near, self.chars_max, self.reading));
         let near = match near {
             Some(None) => return None,
@@ -265,17 +267,15 @@ impl Nodes<'_, '_> {
             // Why is said already, unless the lists were empty.
             let at = node.phrases.iter().chain(&node.patterns).flatten().next();
             if at.is_none() {
-                self.problem(0..0, "a part of `match` looks for nothing", "give it phrases or patterns");
+                self.problem(0..0, "a part of `match` looks for nothing", "give it phrases, patterns or pii");
             }
             return None;
         }
         self.leaves.push(LeafRead { rule, similar, negated });
-        let texts = |list: &Option<Vec<Spanned<String>>>| -> Vec<String> {
-            list.iter().flatten().map(|text| text.value.clone()).collect()
-        };
         let spec = LookSpec {
             phrases,
-            patterns: texts(&node.patterns),
+            patterns: pattern_texts,
+            pii,
             whole_words,
             near,
             similar_to: similar_spec,

@@ -2,6 +2,7 @@
 //!
 //! Only shapes; `compile::near` and `compile::conditions` say what is allowed.
 
+use super::NamesWritten;
 use super::part::{Spanned, written};
 
 type Names = Spanned<Vec<Spanned<String>>>;
@@ -31,6 +32,8 @@ written! {
         phrases: Vec<Spanned<String>>,
         /// Regular expressions, as in a rule.
         patterns: Vec<Spanned<String>>,
+        /// Kinds of personal data and secrets: `all`, or a list.
+        pii: Spanned<NamesWritten>,
         /// Phrases match whole words only; true when absent.
         whole_words: bool,
         /// Words that stand close together.

@@ -194,9 +194,7 @@ fn matches(pattern: &Pattern, text: &str) -> Vec<Range<usize>> {
     let mut at = 0;
     while let Some(span) = pattern.find_at(text, at) {
         at = text.ceil_char_boundary(span.start + 1);
-        if pattern.accepts(text.get(span.clone()).unwrap_or_default()) {
-            spans.push(span);
-        }
+        spans.extend(pattern.accepted(text, &span));
         if spans.len() == TRIES_MAX {
             break;
         }
