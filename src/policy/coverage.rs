@@ -56,8 +56,8 @@ impl EnforcedBy {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Rules => "rules",
-            Self::RecordedOnly => "recorded only",
-            Self::ProductControl => "product control",
+            Self::RecordedOnly => "recorded",
+            Self::ProductControl => "product",
             Self::None => "none",
         }
     }

@@ -20,6 +20,8 @@ pub(super) const EXIT_CODES: &str = "Exit codes: 0 the policies are the same, 1 
 const VALUE_COLUMNS: usize = 60;
 /// Entries of a list that are shown on each side.
 const ENTRIES_MAX: usize = 10;
+/// Columns of a name that are shown, so that the table fits.
+const NAME_COLUMNS: usize = 24;
 const EXAMPLES_MAX: u16 = 10_000;
 
 #[derive(Debug, Args)]
@@ -201,17 +203,12 @@ fn print_texts(out: &mut impl Write, texts: &Comparison, show: usize) -> anyhow:
     for (change, number) in &texts.actions {
         writeln!(out, "  {number:>8}  {change}")?;
     }
-    let header =
-        ["", "harmful", "+stopped", "-released", "harmless", "+stopped", "-released", "FP rate"];
+    let header = ["", "harmful", "+stop", "-stop", "harmless", "+stop", "-stop", "FP rate"];
     let row = |name: &str, sides: &Sides| {
-        let Sides { harmful, harmless, unlabelled } = sides;
+        let Sides { harmful, harmless, .. } = sides;
         let number = |of: fn(&Tally) -> u64, tally: &Tally| of(tally).to_string();
-        let mut name = shorten(name, 24);
-        if unlabelled.texts > 0 {
-            name = format!("{name} ({} unlabelled)", unlabelled.texts);
-        }
         vec![
-            name,
+            shorten(name, NAME_COLUMNS),
             number(|tally| tally.texts, harmful),
             number(|tally| tally.newly_stopped, harmful),
             number(|tally| tally.released, harmful),
@@ -224,6 +221,10 @@ fn print_texts(out: &mut impl Write, texts: &Comparison, show: usize) -> anyhow:
     writeln!(out)?;
     let rows: Vec<_> = texts.data_sets.iter().map(|(name, sides)| row(name, sides)).collect();
     table(out, paint, &header, &rows)?;
+    let unlabelled: u64 = texts.data_sets.values().map(|sides| sides.unlabelled.texts).sum();
+    if unlabelled > 0 {
+        writeln!(out, "Texts without a label, not in this table: {unlabelled}")?;
+    }
     let moved = texts.categories.iter().filter(|(_, sides)| !sides.is_quiet());
     let rows: Vec<Vec<String>> = moved
         .map(|(category, sides)| row(category.slug(), sides).into_iter().take(7).collect())

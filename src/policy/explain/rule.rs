@@ -257,9 +257,10 @@ fn words(text: &str) -> Vec<Range<usize>> {
 
 /// The words of the text that are most like the phrase, as many as it has.
 fn nearest(text: &str, words: &[Range<usize>], phrase: &str) -> State {
+    // One word more or less: people run words together, and pull them apart.
     let length = phrase.split_whitespace().count().max(1);
     let mut best: Option<(f64, &str)> = None;
-    for window in words.windows(length) {
+    for window in (length.max(2) - 1..=length + 1).flat_map(|length| words.windows(length)) {
         let (Some(first), Some(last)) = (window.first(), window.last()) else { continue };
         let Some(there) = text.get(first.start..last.end) else { continue };
         let likeness = strsim::normalized_damerau_levenshtein(there, phrase);
