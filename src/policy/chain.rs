@@ -149,9 +149,8 @@ fn follow(
 ) -> Result<Option<Next>, PolicyError> {
     let Some(extends) = &document.extends else { return Ok(None) };
     let mut refuse = |message: String, help: String| {
-        problems.push(
-            Problem::new("policy::extends", place(&extends.referenced), message).help(help),
-        );
+        problems
+            .push(Problem::new("policy::extends", place(&extends.referenced), message).help(help));
         Ok(None)
     };
     if seen.len() >= LAYERS_MAX {
@@ -174,9 +173,7 @@ fn follow(
     }
     paths.push(target.clone());
     match files.read(&target, POLICY_BYTES_MAX) {
-        Ok(text) => {
-            Ok(Some(Next { name: target.display().to_string(), path: Some(target), text }))
-        }
+        Ok(text) => Ok(Some(Next { name: target.display().to_string(), path: Some(target), text })),
         Err(reason) => refuse(
             format!("cannot read `{}`: {reason}", target.display()),
             format!("a path relative to this file, or `{SHIPPED_KEYWORD}`"),
@@ -196,7 +193,9 @@ fn plain(path: &Path) -> PathBuf {
     for component in path.components() {
         match component {
             Component::CurDir => {}
-            Component::ParentDir if matches!(plain.components().next_back(), Some(Component::Normal(_))) => {
+            Component::ParentDir
+                if matches!(plain.components().next_back(), Some(Component::Normal(_))) =>
+            {
                 plain.pop();
             }
             other => plain.push(other),

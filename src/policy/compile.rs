@@ -71,8 +71,7 @@ pub(super) fn compile(chain: Chain, today: Date) -> Result<Compiled, PolicyError
     let reached = floor::Reached { document: &document, header: &header, categories: &categories };
     let floors = floor::check(&floors, reached, found);
     floor::check_shadow(&rules, reached, found);
-    let bounds =
-        exceptions::Bounds { document: &document, locks: &locks, floors: &floors, today };
+    let bounds = exceptions::Bounds { document: &document, locks: &locks, floors: &floors, today };
     let reading = Reading { sources: &sources, fragments: &mut fragments, problems: found };
     let (exceptions, matching) = exceptions::read(&exceptions, bounds, reading);
     reachable::check(&rules, &categories, &header, found);

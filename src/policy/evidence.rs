@@ -71,7 +71,11 @@ pub(super) fn reaches(score: f64, threshold: f32) -> bool {
 impl Evidence {
     pub(super) fn new(stage: Stage, rules: usize) -> Self {
         let none = Tally { doubt: 1.0, enforced_doubt: 1.0, found: false, enforced: false };
-        Self { stage, counted: vec![Counted::Never; rules], tallies: vec![none; Category::ALL.len()] }
+        Self {
+            stage,
+            counted: vec![Counted::Never; rules],
+            tallies: vec![none; Category::ALL.len()],
+        }
     }
 
     /// Counts a match of rule `number`, once; one that acts counts although

@@ -81,7 +81,8 @@ impl Exceptions {
         candidates
             .filter(|exception| exception.roles.as_ref().is_none_or(|roles| roles.contains(&role)))
             .find(|exception| {
-                exception.matching.is_empty() || lies_inside(&exception.matching, view.text(), &span)
+                exception.matching.is_empty()
+                    || lies_inside(&exception.matching, view.text(), &span)
             })
             .map(|exception| Arc::clone(&exception.id))
     }

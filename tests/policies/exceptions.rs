@@ -119,7 +119,8 @@ fn an_exception_runs_out_after_its_last_day() {
     // What is in force is part of the digest, and nothing else of the day is.
     assert_ne!(last.engine.digest(), after.engine.digest());
     assert_eq!(last.engine.digest(), on(TODAY).engine.digest());
-    let without = compile_text_on("x", &policy(&[(Category::Privacy, "redact", 0.5)], RULES), TODAY);
+    let without =
+        compile_text_on("x", &policy(&[(Category::Privacy, "redact", 0.5)], RULES), TODAY);
     assert_eq!(without.unwrap().engine.digest(), after.engine.digest());
 }
 
@@ -153,7 +154,7 @@ fn what_an_exception_lacks_is_said() {
         let report = refused(&one("rules: [weapons/high]").replace(from, to));
         assert!(report.contains(said), "{to}\n{report}");
     }
-    let twice = one("rules: [weapons/high]") + &one("rules: [weapons/low]");
+    let twice = format!("{}{}", one("rules: [weapons/high]"), one("rules: [weapons/low]"));
     assert!(refused(&twice).contains("two exceptions are called `ex/one`"));
     assert!(compile_text_on("x", &text(&one("rules: [builtin/control-marker]")), TODAY).is_ok());
 }

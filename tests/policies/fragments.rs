@@ -9,13 +9,18 @@ use super::sample::{check, policy, refused};
 fn with(fragments: &str, pattern: &str) -> String {
     policy(
         &[],
-        &format!("fragments: {fragments}\nrules: [{{ id: a, category: spam, patterns: ['{pattern}'] }}]\n"),
+        &format!(
+            "fragments: {fragments}\nrules: [{{ id: a, category: spam, patterns: ['{pattern}'] }}]\n"
+        ),
     )
 }
 
 #[test]
 fn a_fragment_stands_for_its_text_as_a_group() {
-    let text = with("{ ask: 'how do i|how to', gap: '[a-z ]{0,9}', both: '{{ask}}{{gap}}' }", "^{{both}} spam$");
+    let text = with(
+        "{ ask: 'how do i|how to', gap: '[a-z ]{0,9}', both: '{{ask}}{{gap}}' }",
+        "^{{both}} spam$",
+    );
     let engine = compile_text("x", &text).unwrap_or_else(|error| panic!("{error}")).engine;
     for (text, action) in [
         ("how to send spam", Action::Block),
@@ -25,16 +30,15 @@ fn a_fragment_stands_for_its_text_as_a_group() {
     ] {
         assert_eq!(judge(&engine, Stage::Input, text).action, action, "{text}");
     }
-    let written_out =
-        with("{}", "^(?:(?:how do i|how to)(?:[a-z ]{0,9})) spam$");
+    let written_out = with("{}", "^(?:(?:how do i|how to)(?:[a-z ]{0,9})) spam$");
     assert_eq!(engine.digest(), compile_text("x", &written_out).unwrap().engine.digest());
 }
 
 #[test]
 fn mistakes_in_fragments_are_shown() {
     for (fragments, pattern, said) in [
-        ("{ ask: 'how' }", "{{aks}} x", "no fragment is called `aks`"),
-        ("{ ask: 'how' }", "{{aks}} x", "did you mean `ask`?"),
+        ("{ request: 'how' }", "{{requset}} x", "no fragment is called `requset`"),
+        ("{ request: 'how' }", "{{requset}} x", "did you mean `request`?"),
         ("{}", "{{ask}} x", "define it"),
         ("{ a: '{{b}}', b: 'x{{a}}' }", "{{a}}", "the ring is a -> b -> a"),
         ("{ a: '(x' }", "{{a}}", "in the fragment `a`"),

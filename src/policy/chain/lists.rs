@@ -98,8 +98,12 @@ impl<'f> Lists<'f> {
             Ok(text) => text,
             Err(reason) => {
                 chain.problems.push(
-                    Problem::new("policy::list", at, format!("cannot read `{}`: {reason}", file.display()))
-                        .help(format!("all lists together may have {LISTS_BYTES_MAX} bytes")),
+                    Problem::new(
+                        "policy::list",
+                        at,
+                        format!("cannot read `{}`: {reason}", file.display()),
+                    )
+                    .help(format!("all lists together may have {LISTS_BYTES_MAX} bytes")),
                 );
                 return None;
             }

@@ -176,7 +176,10 @@ fn decision(
 }
 
 /// What is written about one stage.
-pub(super) fn of_stage(written: &CategoryWritten, stage: Stage) -> Option<&Spanned<DecisionWritten>> {
+pub(super) fn of_stage(
+    written: &CategoryWritten,
+    stage: Stage,
+) -> Option<&Spanned<DecisionWritten>> {
     match stage {
         Stage::Input => written.input.as_ref(),
         Stage::Output => written.output.as_ref(),

@@ -67,7 +67,8 @@ pub(super) fn read(
                     .also(first, "first here"),
             );
         }
-        let mut one = One { written: &exception.value, at, layer: *layer, bounds, reading: &mut reading };
+        let mut one =
+            One { written: &exception.value, at, layer: *layer, bounds, reading: &mut reading };
         if let Some((exception, patterns)) = one.read() {
             in_force.0.push(exception);
             in_force.1.push(patterns);
@@ -102,9 +103,8 @@ impl One<'_, '_> {
                 "say what is excepted: `rules: [id or prefix/*]`, `categories: […]`, or both",
             ));
         }
-        let (matching, patterns) = self
-            .reading
-            .patterns(self.written.matching.as_deref(), Some(OUTPUT_MATCH_CHARS_MAX));
+        let (matching, patterns) =
+            self.reading.patterns(self.written.matching.as_deref(), Some(OUTPUT_MATCH_CHARS_MAX));
         let expires = self.expires()?;
         let exception = Exception {
             id: id?,
@@ -223,7 +223,9 @@ impl One<'_, '_> {
     fn categories(&mut self, directions: &[Stage]) -> Vec<Category> {
         let mut read = Vec::new();
         for slug in self.written.categories.iter().flatten() {
-            let Some(category) = categories::category(slug, self.reading.problems) else { continue };
+            let Some(category) = categories::category(slug, self.reading.problems) else {
+                continue;
+            };
             let at = place(&slug.referenced);
             if category == Category::ChildExploitation {
                 self.reading.problems.push(
@@ -235,8 +237,10 @@ impl One<'_, '_> {
             self.refuse_locked(at.clone(), |_, other| other == category.slug());
             for stage in directions {
                 if let Some(floor) = self.bounds.floors.under(category, *stage, self.layer) {
-                    let message =
-                        format!("`{category}` has a floor for the {} and knows no exceptions", stage.name());
+                    let message = format!(
+                        "`{category}` has a floor for the {} and knows no exceptions",
+                        stage.name()
+                    );
                     self.reading.problems.push(
                         Problem::new("policy::floor", at.clone(), message)
                             .also(floor, "the floor")
@@ -252,7 +256,9 @@ impl One<'_, '_> {
     /// Reports the first locked rule among those that `covers` takes by id and category.
     fn refuse_locked(&mut self, at: Range<usize>, covers: impl Fn(&str, &str) -> bool) {
         for rule in self.bounds.document.rules.iter().flatten() {
-            let (Some(id), Some(category)) = (&rule.value.id, &rule.value.category) else { continue };
+            let (Some(id), Some(category)) = (&rule.value.id, &rule.value.category) else {
+                continue;
+            };
             if !covers(&id.value, &category.value) {
                 continue;
             }
@@ -267,7 +273,11 @@ impl One<'_, '_> {
             }
             if let Some(lock) = self.bounds.locks.on(&id.value, self.layer) {
                 let message = format!("the rule `{}` is locked and knows no exceptions", id.value);
-                self.reading.problems.push(lock.explain(Problem::new("policy::floor", at, message)));
+                self.reading.problems.push(lock.explain(Problem::new(
+                    "policy::floor",
+                    at,
+                    message,
+                )));
                 return;
             }
         }

@@ -35,12 +35,15 @@ struct FlooredDecision {
 
 impl Floors {
     /// Where a layer below `layer` sets a floor for a category.
-    pub(super) fn under(&self, category: Category, stage: Stage, layer: usize) -> Option<Range<usize>> {
+    pub(super) fn under(
+        &self,
+        category: Category,
+        stage: Stage,
+        layer: usize,
+    ) -> Option<Range<usize>> {
         self.decisions
             .iter()
-            .find(|floor| {
-                (floor.category, floor.stage) == (category, stage) && floor.layer > layer
-            })
+            .find(|floor| (floor.category, floor.stage) == (category, stage) && floor.layer > layer)
             .map(|floor| floor.at.clone())
     }
 }
@@ -71,7 +74,12 @@ pub(super) fn check(
                 let Some(floor) = of_stage(written, *stage) else { continue };
                 decision(category, *stage, floor, reached, problems);
                 let at = place(&floor.referenced);
-                known.decisions.push(FlooredDecision { layer: *layer, category, stage: *stage, at });
+                known.decisions.push(FlooredDecision {
+                    layer: *layer,
+                    category,
+                    stage: *stage,
+                    at,
+                });
             }
         }
     }

@@ -190,11 +190,7 @@ impl Resolving<'_> {
 }
 
 /// Fragments that no text of their file or of one above names.
-fn unused(
-    own: &[(Spanned<String>, Spanned<String>)],
-    texts: &[&str],
-    problems: &mut Problems,
-) {
+fn unused(own: &[(Spanned<String>, Spanned<String>)], texts: &[&str], problems: &mut Problems) {
     for (name, _) in own {
         let mention = format!("{OPEN}{}{CLOSE}", name.value);
         if !texts.iter().any(|text| text.contains(&mention)) {
@@ -239,7 +235,8 @@ fn expand(
         let text = lookup(name).map_err(fail)?;
         expanded.push(&format!("(?:{text})"), start..end, true);
         if expanded.text.len() > EXPANDED_BYTES_MAX {
-            let message = format!("with its fragments the pattern has over {EXPANDED_BYTES_MAX} bytes");
+            let message =
+                format!("with its fragments the pattern has over {EXPANDED_BYTES_MAX} bytes");
             return Err(Unresolved { at: start..end, message, help: None });
         }
         done = end;

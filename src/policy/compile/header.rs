@@ -38,8 +38,8 @@ pub(super) struct Header {
 pub(super) fn read(document: &Document, problems: &mut Problems) -> Header {
     let (detect_level, block_level) = levels(document, problems);
     let unjudged = document.unjudged.as_ref();
-    let unjudged = unjudged
-        .and_then(|written| problems.name("meaning of unjudged text", written, UNJUDGED));
+    let unjudged =
+        unjudged.and_then(|written| problems.name("meaning of unjudged text", written, UNJUDGED));
     let (disclosure_header, disclosure_first_turn) = disclosure(document, problems);
     let text =
         required("refusal", document.refusal.as_ref(), "say what a refused caller reads", problems);

@@ -99,7 +99,8 @@ impl Locks {
             } else {
                 continue;
             };
-            let at = key.as_ref().map_or_else(|| place(&id.referenced), |key| place(&key.referenced));
+            let at =
+                key.as_ref().map_or_else(|| place(&id.referenced), |key| place(&key.referenced));
             let message = format!("at this level the locked rule `{}` {what}", id.value);
             problems.push(lock.explain(Problem::new("policy::floor", at, message)));
         }
@@ -113,7 +114,11 @@ impl Locks {
     ) {
         let Some((id, lock)) = self.of(rule) else { return };
         let message = format!("the rule `{id}` is locked and cannot be disabled");
-        problems.push(lock.explain(Problem::new("policy::floor", place(&name.referenced), message)));
+        problems.push(lock.explain(Problem::new(
+            "policy::floor",
+            place(&name.referenced),
+            message,
+        )));
     }
 
     /// Reports each key of a change that would make a locked rule weaker, or may.
@@ -174,16 +179,23 @@ impl Comparing<'_> {
         match key {
             "redact_as" => None,
             "score" => {
-                let (new, old) = (change.score.as_ref()?, own.score.as_ref().map_or(SCORE, |s| s.value));
+                let (new, old) =
+                    (change.score.as_ref()?, own.score.as_ref().map_or(SCORE, |s| s.value));
                 let said = || format!("its score may not fall below {old}");
                 (new.value < old).then(|| (Some(place(&new.referenced)), said()))
             }
             "level" => {
-                let (new, old) = (change.level.as_ref()?, own.level.as_ref().map_or(LEVEL, |l| l.value));
+                let (new, old) =
+                    (change.level.as_ref()?, own.level.as_ref().map_or(LEVEL, |l| l.value));
                 let said = || format!("its level may not rise above {old}");
                 (new.value > old).then(|| (Some(place(&new.referenced)), said()))
             }
-            "directions" => narrower("directions", own.directions.as_ref(), change.directions.as_ref()?, DIRECTIONS),
+            "directions" => narrower(
+                "directions",
+                own.directions.as_ref(),
+                change.directions.as_ref()?,
+                DIRECTIONS,
+            ),
             "roles" => narrower("roles", own.roles.as_ref(), change.roles.as_ref()?, ROLES),
             "whole_words" => {
                 let weaker = change.whole_words == Some(true) && own.whole_words == Some(false);

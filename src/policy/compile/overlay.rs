@@ -14,10 +14,13 @@ use super::missing;
 use super::selector::Selector;
 use crate::policy::chain::Layer;
 use crate::policy::document::{
-    Document, ExceptionWritten, FloorWritten, Part, RuleWritten, Spanned, Written, place,
+    Document, ExceptionWritten, FloorWritten, Named, Part, RuleWritten, Spanned, Written, place,
 };
 use crate::policy::problem::{Problem, Problems};
 use crate::policy::sources::Sources;
+
+/// Changes, and as many disabled names, that one policy may list.
+const ENTRIES_MAX: usize = 1000;
 
 /// What the layers come to.
 #[derive(Debug, Default)]
@@ -46,8 +49,13 @@ pub(super) fn merge(
         if number == lowest {
             without_a_base(&document, problems);
         } else {
-            let mut changing =
-                Changing { rules: &mut rules, locks: &overlaid.locks, sources, fragments, problems };
+            let mut changing = Changing {
+                rules: &mut rules,
+                locks: &overlaid.locks,
+                sources,
+                fragments,
+                problems,
+            };
             changing.change(document.change.take());
             changing.disable(document.disable.take());
         }
@@ -55,6 +63,8 @@ pub(super) fn merge(
         let exceptions = document.exceptions.take().unwrap_or_default();
         overlaid.exceptions.extend(exceptions.into_iter().map(|exception| (number, exception)));
         let floor = document.floor.take();
+        // They were read file by file; a name may mean something else in each.
+        document.fragments = None;
         overlaid.document = document.over(std::mem::take(&mut overlaid.document));
         overlaid.locks.add(number, &rules, &overlaid.document, floor.as_ref(), problems);
         overlaid.document.rules = Some(rules);
@@ -101,8 +111,8 @@ struct Changing<'a> {
 }
 
 impl Changing<'_> {
-    fn change(&mut self, change: Option<Spanned<super::super::document::Named<RuleWritten>>>) {
-        for (name, mut change) in change.into_iter().flat_map(|change| change.value.0) {
+    fn change(&mut self, change: Option<Spanned<Named<RuleWritten>>>) {
+        for (name, mut change) in self.bounded(change.map(|change| change.value.0)) {
             self.problems.unknown_keys(&change);
             change.forget_unknown();
             if let Some(id) = change.id.take() {
@@ -131,13 +141,23 @@ impl Changing<'_> {
     }
 
     fn disable(&mut self, disable: Option<Vec<Spanned<String>>>) {
-        for name in disable.into_iter().flatten() {
+        for name in self.bounded(disable) {
             let selector = self.selector(&name);
             for rule in self.rules.iter().filter(|rule| selects(&selector, rule)) {
                 self.locks.check_disable(rule, &name, self.problems);
             }
             self.rules.retain(|rule| !selects(&selector, rule));
         }
+    }
+
+    fn bounded<T>(&mut self, entries: Option<Vec<T>>) -> impl Iterator<Item = T> + use<T> {
+        let entries = entries.unwrap_or_default();
+        if entries.len() > ENTRIES_MAX {
+            let message = format!("more than {ENTRIES_MAX} entries in `change` or `disable`");
+            let help = "name several rules at once, `prefix/*`, or write a policy of your own";
+            self.problems.push(Problem::new("policy::too_many_rules", 0..0, message).help(help));
+        }
+        entries.into_iter().take(ENTRIES_MAX)
     }
 
     fn selector(&mut self, name: &Spanned<String>) -> Selector {

@@ -31,7 +31,8 @@ const MASK_BYTES_MAX: usize = 64;
 /// The output waits for as many characters as its longest rule can match.
 pub(super) const OUTPUT_MATCH_CHARS_MAX: usize = 512;
 
-pub(in crate::policy) const STAGES: &[(&str, Stage)] = &[("input", Stage::Input), ("output", Stage::Output)];
+pub(in crate::policy) const STAGES: &[(&str, Stage)] =
+    &[("input", Stage::Input), ("output", Stage::Output)];
 pub(in crate::policy) const ROLES: &[(&str, Role)] = &[
     ("system", Role::System),
     ("developer", Role::Developer),

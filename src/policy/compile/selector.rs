@@ -47,7 +47,8 @@ impl Selector {
             };
             let message = format!("no rule is called `{}`", written.value);
             problems.push(
-                Problem::new("policy::unknown_rule", place(&written.referenced), message).help(help),
+                Problem::new("policy::unknown_rule", place(&written.referenced), message)
+                    .help(help),
             );
         }
         selector

@@ -13,9 +13,11 @@ type Key = (&'static str, &'static str, fn() -> Value);
 const GROUP: &[Key] = &[
     ("category", "The category that the texts are about.", category),
     ("stage", "Whether the texts are prompts or answers.", || json!({ "enum": names(STAGES) })),
-    ("action", "What each text of `must_match` leads to, when that matters.", || {
-        json!({ "enum": names(ACTIONS) })
-    }),
+    (
+        "action",
+        "What each text of `must_match` leads to, when that matters.",
+        || json!({ "enum": names(ACTIONS) }),
+    ),
     ("must_match", "Texts on each of which the category reaches its threshold.", texts),
     ("must_pass", "Texts on each of which nothing stops or masks anything.", texts),
 ];
