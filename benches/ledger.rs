@@ -30,6 +30,8 @@ fn decision() -> Entry {
         span: start..start + 12,
         view: View::Canonical,
         entity: None,
+        sampled_out: false,
+        exception: None,
         exception: None,
     };
     Entry::Decision(Box::new(DecisionRecord {
