@@ -32,9 +32,10 @@ impl FromRequest for Authenticated {
             Ok(caller) => ready(Ok(Self(caller))).boxed_local(),
             Err(error) => {
                 let (edge, payload) = (edge(request).cloned(), payload.take());
+                let request = request.clone();
                 async move {
                     if let Ok(edge) = edge {
-                        body::drain(payload, &edge.config).await;
+                        body::drain(request.headers(), payload, &edge.config).await;
                     }
                     Err(error)
                 }

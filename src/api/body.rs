@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use actix_web::HttpMessage as _;
-use actix_web::http::header::{CONTENT_ENCODING, CONTENT_LENGTH};
+use actix_web::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, HeaderMap, TRANSFER_ENCODING};
 use actix_web::web::{Bytes, BytesMut, Payload};
 use actix_web::{HttpRequest, mime};
 use futures::{Stream, StreamExt as _};
@@ -22,7 +22,7 @@ pub(crate) async fn read(
     config: &ApiConfig,
 ) -> Result<Bytes, ApiError> {
     if let Err(error) = check_headers(request) {
-        drain(payload, config).await;
+        drain(request.headers(), payload, config).await;
         return Err(error);
     }
     let wait = Duration::from_millis(config.body_wait_ms_max);
@@ -34,11 +34,15 @@ pub(crate) async fn read(
 
 /// Reads and drops a body that nobody wants, within the bounds of one that is wanted.
 ///
-/// Most clients read the answer only when they have sent everything.
-pub(crate) async fn drain<S, E>(mut payload: S, config: &ApiConfig)
+/// Most clients read the answer only when they have sent everything. What announces no body, as
+/// CONNECT, is not waited for.
+pub(crate) async fn drain<S, E>(headers: &HeaderMap, mut payload: S, config: &ApiConfig)
 where
     S: Stream<Item = Result<Bytes, E>> + Unpin,
 {
+    if !headers.contains_key(CONTENT_LENGTH) && !headers.contains_key(TRANSFER_ENCODING) {
+        return;
+    }
     let wait = Duration::from_millis(config.body_wait_ms_max);
     let mut seen = 0usize;
     let read = async {

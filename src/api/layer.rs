@@ -8,7 +8,7 @@ use actix_web::dev::{ServiceFactory, ServiceRequest, ServiceResponse};
 use actix_web::http::header::{self, HeaderName, HeaderValue};
 use actix_web::middleware::{Next, from_fn};
 use actix_web::web::{self, Data, Payload};
-use actix_web::{Error, HttpResponse, Resource, ResponseError as _, Route};
+use actix_web::{Error, HttpRequest, HttpResponse, Resource, ResponseError as _, Route};
 use futures::FutureExt as _;
 use uuid::Uuid;
 
@@ -32,7 +32,10 @@ pub(crate) fn resource(
 > {
     web::resource(path)
         .route(route)
-        .default_service(web::to(move || async move { method_not_allowed(method) }))
+        .default_service(web::to(move |request: HttpRequest, payload: Payload| async move {
+            drain(&request, payload).await;
+            method_not_allowed(method)
+        }))
         .wrap(from_fn(finish))
 }
 
@@ -43,13 +46,21 @@ fn method_not_allowed(method: &'static str) -> HttpResponse {
 }
 
 /// The answer where no path matches.
-pub(crate) async fn not_found(edge: Option<Data<Edge>>, payload: Payload) -> HttpResponse {
-    if let Some(edge) = &edge {
-        body::drain(payload, &edge.config).await;
-    }
+pub(crate) async fn not_found(request: HttpRequest, payload: Payload) -> HttpResponse {
+    drain(&request, payload).await;
     let mut response = ApiError::from(Plain::NotFound).error_response();
-    complete(&mut response, edge.as_ref().map(|edge| edge.get_ref()));
+    complete(&mut response, edge(&request));
     response
+}
+
+async fn drain(request: &HttpRequest, payload: Payload) {
+    if let Some(edge) = edge(request) {
+        body::drain(request.headers(), payload, &edge.config).await;
+    }
+}
+
+fn edge(request: &HttpRequest) -> Option<&Edge> {
+    request.app_data::<Data<Edge>>().map(|edge| edge.get_ref())
 }
 
 async fn finish<B: MessageBody>(

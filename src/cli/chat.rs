@@ -21,13 +21,15 @@ use tokio::sync::mpsc;
 use client::{Answer, Client, Part};
 use screen::Screen;
 
+const URL_DEFAULT: &str = "http://127.0.0.1:8080";
+
 /// Lines that were typed ahead.
 const LINES_MAX: usize = 64;
 
 #[derive(Debug, Args)]
 pub struct ChatArgs {
     /// The gateway's address
-    #[arg(long, env = "PORTCULLIS_URL", default_value = "http://127.0.0.1:8080")]
+    #[arg(long, env = "PORTCULLIS_URL", default_value = URL_DEFAULT, value_parser = url)]
     url: Url,
     /// API key, where the gateway has keys
     #[arg(long, env = "PORTCULLIS_API_KEY", hide_env_values = true)]
@@ -50,6 +52,11 @@ pub struct ChatArgs {
 struct Turn {
     role: &'static str,
     content: String,
+}
+
+/// An empty variable counts as not set, as everywhere.
+fn url(text: &str) -> Result<Url, <Url as std::str::FromStr>::Err> {
+    if text.is_empty() { URL_DEFAULT.parse() } else { text.parse() }
 }
 
 /// Talks until the input ends.

@@ -6,17 +6,18 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use clap::builder::{OsStringValueParser, TypedValueParser};
 
 use crate::config::{Flag, Sources};
 
-const CONFIG_VARIABLE: &str = "PORTCULLIS_CONFIG";
+pub(super) const CONFIG_VARIABLE: &str = "PORTCULLIS_CONFIG";
 
 /// Flags win over `PORTCULLIS_*`, which wins over the file.
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Settings")]
 pub struct SettingsArgs {
     /// YAML file with settings
-    #[arg(long, value_name = "FILE", env = CONFIG_VARIABLE)]
+    #[arg(long, value_name = "FILE", env = CONFIG_VARIABLE, value_parser = path())]
     pub config: Option<PathBuf>,
     /// Address and port of the API; port 0 takes any free one [default: 127.0.0.1:8080]
     #[arg(long, value_name = "ADDR")]
@@ -92,7 +93,7 @@ impl SettingsArgs {
         let environment = std::env::vars_os()
             .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
             .collect();
-        Sources { file: self.config.clone(), environment, flags: self.flags() }
+        Sources { file: given(self.config.clone()), environment, flags: self.flags() }
     }
 
     fn flags(self) -> Vec<Flag> {
@@ -131,6 +132,16 @@ impl SettingsArgs {
         }
         flags
     }
+}
+
+/// Takes an empty path from a variable, for [`given`].
+pub(super) fn path() -> impl TypedValueParser<Value = PathBuf> {
+    OsStringValueParser::new().map(PathBuf::from)
+}
+
+/// An empty variable counts as not set, as everywhere.
+pub(super) fn given(path: Option<PathBuf>) -> Option<PathBuf> {
+    path.filter(|path| !path.as_os_str().is_empty())
 }
 
 fn key_value(text: &str) -> Result<(String, String), String> {

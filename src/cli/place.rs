@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use anyhow::Result;
 use clap::Args;
 
+use super::flags::{CONFIG_VARIABLE, given, path};
 use crate::config::{self, Flag, Settings, Sources};
 
 const POLICIES_VARIABLE: &str = "PORTCULLIS_POLICIES";
@@ -15,10 +16,10 @@ const POLICIES_VARIABLE: &str = "PORTCULLIS_POLICIES";
 #[derive(Debug, Clone, Args)]
 pub struct PlaceArgs {
     /// YAML file with the gateway's settings
-    #[arg(long, value_name = "FILE", env = "PORTCULLIS_CONFIG")]
+    #[arg(long, value_name = "FILE", env = CONFIG_VARIABLE, value_parser = path())]
     config: Option<PathBuf>,
     /// Where the gateway keeps its log and keys [default: as in the settings, else portcullis-data]
-    #[arg(long, value_name = "DIR", env = "PORTCULLIS_DATA_DIR")]
+    #[arg(long, value_name = "DIR", env = "PORTCULLIS_DATA_DIR", value_parser = path())]
     data_dir: Option<PathBuf>,
 }
 
@@ -43,7 +44,7 @@ impl PlaceArgs {
         let from_environment = std::env::vars_os()
             .filter_map(|(name, _)| name.into_string().ok())
             .any(|name| name.starts_with(POLICIES_VARIABLE));
-        let known = self.config.is_some() || from_environment;
+        let known = given(self.config.clone()).is_some() || from_environment;
         let settings = self.settings(&["data_dir", "policies"])?;
         let policies = known.then(|| settings.policies.into_keys().collect());
         Ok(Place { data_dir: settings.data_dir, policies })
@@ -55,12 +56,12 @@ impl PlaceArgs {
             .collect();
         let mut flags = Vec::new();
         // The variable has been read by now; a path need not be text.
-        let data_dir = self.data_dir.map(std::path::absolute).transpose()?;
+        let data_dir = given(self.data_dir).map(std::path::absolute).transpose()?;
         flags.extend(data_dir.as_ref().map(|data_dir| {
             let value = data_dir.to_string_lossy().into_owned();
             Flag::new("--data-dir", "data_dir", vec![value])
         }));
-        let sources = Sources { file: self.config, environment, flags };
+        let sources = Sources { file: given(self.config), environment, flags };
         let mut settings = config::load_parts(&sources, parts)?.settings;
         if let Some(data_dir) = data_dir {
             settings.data_dir = data_dir;

@@ -238,7 +238,8 @@ fn http(resolver: &mut Resolver<'_>, written: &written::Http) -> Http {
         request_timeout_ms_max: resolver.number(
             &["http", "request_timeout_ms_max"],
             written.request_timeout_ms_max,
-            100..=MS_MAX,
+            // The HTTP library's clock ticks twice a second: less would end requests at once.
+            1_000..=MS_MAX,
             defaults.request_timeout_ms_max,
         ),
         keep_alive_ms_max: resolver.number(

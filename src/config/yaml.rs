@@ -42,8 +42,16 @@ pub(super) struct SyntaxError {
 pub(super) fn parse(text: &str) -> Result<Value, SyntaxError> {
     serde_saphyr::from_str::<Value>(text).map_err(|error| SyntaxError {
         line: error.location().map(|location| location.line()),
-        message: error.to_string(),
+        message: shown(&error.to_string()),
     })
+}
+
+/// The parser's message without what its reader knows already: that it is an error, and a stand-in
+/// for the file's name. Its snippet is indented.
+fn shown(message: &str) -> String {
+    let lines = message.strip_prefix("error: ").unwrap_or(message).lines();
+    let lines = lines.filter(|line| !line.trim_start().starts_with("--> <input>"));
+    lines.collect::<Vec<_>>().join("\n    ")
 }
 
 impl<'de> Deserialize<'de> for Value {
@@ -134,7 +142,8 @@ mod tests {
         for text in ["listen: a\nlisten: b\n", "listen: [1\n", "a: b: c\n"] {
             let error = parse(text).unwrap_err();
             assert!(matches!(error.line, Some(1..=2)), "{error:?}");
-            assert!(error.message.contains("line") || error.message.contains("-->"), "{error:?}");
+            assert!(error.message.starts_with("line ") && error.message.contains('|'), "{error:?}");
+            assert!(!error.message.contains("<input>"), "{error:?}");
         }
     }
 }

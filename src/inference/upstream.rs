@@ -7,6 +7,7 @@
 
 mod aligner;
 mod answer;
+mod counts;
 mod failure;
 mod open;
 mod pool;

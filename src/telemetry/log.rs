@@ -78,9 +78,17 @@ fn filter(level: &str) -> Result<EnvFilter, LogError> {
     })
 }
 
+/// Where the HTTP library reports requests that are no HTTP, as errors: any stranger could fill
+/// the log with them.
+const OF_CLIENTS: &str = "actix_http::h1::dispatcher";
+
 /// Levels are ordered from `ERROR`, the least, to `TRACE`.
 fn quiet_libraries(metadata: &Metadata<'_>) -> bool {
-    is_own(metadata.target()) || *metadata.level() <= Level::WARN
+    may_speak(metadata.target(), *metadata.level())
+}
+
+fn may_speak(target: &str, level: Level) -> bool {
+    is_own(target) || level <= Level::WARN && target != OF_CLIENTS
 }
 
 fn is_own(target: &str) -> bool {
@@ -113,5 +121,8 @@ mod tests {
         assert!(is_own("portcullis::pipeline"));
         assert!(!is_own("portcullis_other"));
         assert!(!is_own("hyper::proto"));
+        assert!(may_speak("hyper::proto", Level::WARN) && !may_speak("hyper::proto", Level::INFO));
+        assert!(may_speak("portcullis::pipeline", Level::TRACE));
+        assert!(!may_speak(OF_CLIENTS, Level::ERROR));
     }
 }

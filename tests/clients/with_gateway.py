@@ -4,9 +4,12 @@
 
 PROGRAM is the portcullis binary. COMMAND finds the address in PORTCULLIS_URL.
 The gateway runs the shipped policy and demo model, and the scripted upstream
-of `fake_upstream.py` under the names that the tests use.
+of `fake_upstream.py` under the names that the tests use. Where the `xllamacpp`
+package is installed, `llama-cpp` is the demo model in llama.cpp's own server.
 """
 
+import contextlib
+import importlib.util
 import os
 import re
 import signal
@@ -27,8 +30,9 @@ backends:
   leaky: {{ upstream: ["http://127.0.0.1:{port}/v1"], upstream_model: leaky }}
   personal: {{ upstream: ["http://127.0.0.1:{port}/v1"], upstream_model: personal }}
   broken: {{ upstream: ["http://127.0.0.1:{port}/v1"], upstream_model: broken }}
-aliases: {{ gpt-4o: demo }}
+{more}aliases: {{ gpt-4o: demo }}
 """
+LLAMA_CPP = '  llama-cpp: {{ upstream: ["{url}/v1"], upstream_model: demo }}\n'
 ROOT = Path(__file__).resolve().parents[2]
 START_SECONDS_MAX = 60
 STOP_SECONDS_MAX = 30
@@ -55,14 +59,31 @@ def address(gateway, lines):
     return url[0]
 
 
+@contextlib.contextmanager
+def llama_cpp(model):
+    """The back end of a llama.cpp server that runs meanwhile; empty where there is none."""
+    if importlib.util.find_spec("xllamacpp") is None:
+        yield ""
+        return
+    program = [sys.executable, str(Path(__file__).with_name("llama_server.py")), str(model)]
+    with subprocess.Popen(program, stdout=subprocess.PIPE, text=True) as server:
+        try:
+            url = server.stdout.readline().strip()
+            if not url:
+                sys.exit("llama.cpp's server did not start")
+            yield LLAMA_CPP.format(url=url)
+        finally:
+            server.kill()
+
+
 def main():
     program, command = sys.argv[1], sys.argv[sys.argv.index("--") + 1 :]
     upstream = fake_upstream.serve()
     threading.Thread(target=upstream.serve_forever, daemon=True).start()
-    with tempfile.TemporaryDirectory() as folder:
+    demo = ROOT / "models/demo-llama/demo-llama.gguf"
+    with tempfile.TemporaryDirectory() as folder, llama_cpp(demo) as more:
         config = Path(folder) / "portcullis.yaml"
-        demo = ROOT / "models/demo-llama/demo-llama.gguf"
-        config.write_text(CONFIG.format(port=upstream.server_address[1], demo=demo))
+        config.write_text(CONFIG.format(port=upstream.server_address[1], demo=demo, more=more))
         data = Path(folder) / "data"
         gateway = subprocess.Popen(
             [program, "serve", "--config", str(config), "--data-dir", str(data)],

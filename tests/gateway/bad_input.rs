@@ -202,6 +202,21 @@ async fn a_body_that_nobody_wants_is_read_so_that_its_sender_gets_the_answer() {
 }
 
 #[tokio::test]
+async fn what_announces_no_body_is_not_waited_for() {
+    let gateway = TestGateway::new().spawn();
+    for request in [
+        "CONNECT example.com:443 HTTP/1.1\r\nhost: localhost\r\n\r\n",
+        "GET /nowhere HTTP/1.1\r\nhost: localhost\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n",
+        "PUT /v1/models HTTP/1.1\r\nhost: localhost\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n",
+    ] {
+        let mut socket = TcpStream::connect(gateway.address()).await.unwrap();
+        let answer = ask(&mut socket, request.as_bytes()).await;
+        assert!(answer.starts_with("HTTP/1.1 40"), "{request}: {answer}");
+        assert!(answer.contains(r#"{"error":"#), "{request}: {answer}");
+    }
+}
+
+#[tokio::test]
 async fn a_caller_without_a_key_may_send_its_body_too() {
     let gateway = TestGateway::new().key("app", "user", json!({})).spawn();
     let mut socket = TcpStream::connect(gateway.address()).await.unwrap();
@@ -215,11 +230,11 @@ async fn a_caller_without_a_key_may_send_its_body_too() {
 
 #[tokio::test]
 async fn what_is_no_http_ends_its_connection_and_no_other() {
-    let gateway = TestGateway::new().setting("http: {request_timeout_ms_max: 300}").spawn();
+    let gateway = TestGateway::new().setting("http: {request_timeout_ms_max: 1000}").spawn();
     let long_head = format!("GET / HTTP/1.1\r\nx: {}\r\n\r\n", "y".repeat(1 << 20));
     for (sent, status) in [
         ("GARBAGE\r\n\r\n", "400"),
-        ("GET /v1/models^ HTTP/1.1\r\nhost: localhost\r\n\r\n", "400"),
+        ("GET /v1/two words HTTP/1.1\r\nhost: localhost\r\n\r\n", "400"),
         ("POST / HTTP/1.1\r\ncontent-length: 5\r\ncontent-length: 6\r\n\r\nhello", "400"),
         ("POST / HTTP/1.1\r\ncontent-length: -1\r\n\r\n", "400"),
         ("GET / HTTP/1.1\r\nno colon\r\n\r\n", "400"),
@@ -234,7 +249,10 @@ async fn what_is_no_http_ends_its_connection_and_no_other() {
         let _ = tokio::time::timeout(Duration::from_secs(20), end).await.expect("it ends");
         let answer = String::from_utf8_lossy(&answer);
         let shown: String = sent.chars().take(40).collect();
-        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{shown:?}: {answer:?}");
+        // What is still unread when the connection closes may take the answer with it.
+        let lost = status == "431" && answer.is_empty();
+        let told = answer.starts_with(&format!("HTTP/1.1 {status} "));
+        assert!(told || lost, "{shown:?}: {answer:?}");
     }
     assert_eq!(gateway.post("/v1/chat/completions", &chat("hi")).await.status, 200);
 }

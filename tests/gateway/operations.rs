@@ -141,6 +141,23 @@ async fn the_notice_opens_a_conversation_when_the_policy_says_so() {
     assert_eq!(reply.content(0), "Hello.");
 }
 
+#[test]
+fn an_empty_variable_counts_as_not_set() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = |arguments: &[&str]| {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_portcullis"));
+        for name in ["PORTCULLIS_CONFIG", "PORTCULLIS_DATA_DIR", "PORTCULLIS_LISTEN"] {
+            command.env(name, "");
+        }
+        command.current_dir(folder.path()).args(arguments).output().unwrap()
+    };
+    for arguments in [&["config", "check"][..], &["keys", "list"], &["keys", "new", "app"]] {
+        let output = run(arguments);
+        assert!(output.status.success(), "{arguments:?}: {output:?}");
+    }
+    assert!(folder.path().join("portcullis-data").is_dir());
+}
+
 #[tokio::test]
 async fn start_and_decisions_are_in_the_log_in_order() {
     let gateway = TestGateway::new().says("Hello.").spawn();

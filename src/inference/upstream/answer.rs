@@ -2,16 +2,17 @@
 //! them into events. Knows no bytes and no time; `pump` feeds it.
 
 use super::aligner::{Aligned, Aligner, OutOfStep};
+use super::counts::Counts;
 use super::failure::{cut_short, unsupported};
 use super::reply::{Piece, Reply};
-use crate::domain::{GenerationEvent, TokenLogprob, Usage};
+use crate::domain::{GenerationEvent, TokenLogprob};
 use crate::inference::{InferenceError, InferenceErrorKind};
 
 #[derive(Debug)]
 pub(super) struct Answer {
     choices: Vec<Choice>,
     logprobs: bool,
-    usage: Option<Usage>,
+    counts: Counts,
 }
 
 #[derive(Debug, Default)]
@@ -23,16 +24,18 @@ struct Choice {
 impl Answer {
     pub(super) fn new(choices: u32, logprobs: bool) -> Self {
         let choices = (0..choices).map(|_| Choice::default()).collect();
-        Self { choices, logprobs, usage: None }
+        Self { choices, logprobs, counts: Counts::default() }
     }
 
     /// The events that one reply brings.
     pub(super) fn take(&mut self, reply: Reply) -> Result<Vec<GenerationEvent>, InferenceError> {
-        // Servers that report usage with every chunk count up.
-        self.usage = reply.usage.or(self.usage);
         let mut events = Vec::new();
         for piece in reply.pieces {
             self.piece(piece, &mut events)?;
+        }
+        if let Some(usage) = reply.usage {
+            let finished = self.choices.iter().filter(|choice| choice.finished).count();
+            self.counts.report(usage, finished);
         }
         Ok(events)
     }
@@ -46,7 +49,7 @@ impl Answer {
         if !self.is_finished() {
             return Err(cut_short());
         }
-        Ok(self.usage.map(GenerationEvent::Usage))
+        Ok(self.counts.total(self.choices.len()).map(GenerationEvent::Usage))
     }
 
     fn piece(

@@ -43,6 +43,29 @@ async fn a_stream_becomes_events_and_the_request_is_ours() {
     assert!(!format!("{backend:?}").contains("sk-upstream"), "the key is not printed");
 }
 
+/// As llama.cpp's server counts: the chat form in an event of its own behind each choice, the
+/// older form with the choice's last event.
+#[tokio::test]
+async fn counts_of_each_choice_are_added_up() {
+    let ended = |choice: u32, tokens: u32| {
+        let counted = format!(r#""usage":{{"prompt_tokens":3,"completion_tokens":{tokens}}}"#);
+        let apart = event(&format!(r#"{{"choices":[],{counted}}}"#));
+        let with = event(&format!(
+            r#"{{"choices":[{{"index":{choice},"text":"","finish_reason":"length"}}],{counted}}}"#
+        ));
+        [finished(choice, "length") + &apart, with]
+    };
+    for form in 0..2 {
+        let end = |choice, tokens| ended(choice, tokens)[form].clone();
+        let body = [said(1, "b"), said(0, "a"), end(1, 4), said(0, "aa"), end(0, 5), done()];
+        let server = Server::always(stream(body.concat())).await;
+        let two = GenerationRequest { choices: 2, ..chat() };
+        let events = outcome(&upstream(&[&server], |_| {}), two).await.unwrap();
+        let usage = Usage { prompt_tokens: 3, completion_tokens: 9 };
+        assert_eq!(events.last(), Some(&GenerationEvent::Usage(usage)));
+    }
+}
+
 #[tokio::test]
 async fn cuts_change_nothing() {
     for size in [1, 2, 3, 5, 64] {
