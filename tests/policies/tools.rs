@@ -8,7 +8,8 @@ use assert_cmd::Command;
 use portcullis::audit::record::LoadedPolicy;
 use portcullis::audit::{self, DecisionRecord, Entry, Held, LeftOut, Timings};
 use portcullis::domain::{Category, DecisionId, Endpoint, Outcome, Stage};
-use portcullis::policy::cases::judge;
+use portcullis::policy::cases::{Cases, judge};
+use portcullis::policy::explain::{PartKind, explain};
 use portcullis::policy::{self, Source};
 use serde_json::Value;
 use tempfile::TempDir;
@@ -327,6 +328,31 @@ fn an_explanation_names_rule_part_span_and_sum() {
         run(&["explain", "--policy", folder.path(), "--view", "canonical", "Nothing  HERE"]);
     assert!(out.contains("No rule matches") && out.contains("nothing here"), "{out}");
     assert_eq!(run(&["explain", "--view", "no_such", "x"]).0, 2);
+}
+
+/// An explanation is about the verdict, so its sums and its parts must be the verdict's.
+#[test]
+fn what_is_explained_is_what_happens() {
+    let engine = policy::load(&Source::Shipped).unwrap();
+    let cases = Cases::shipped().unwrap();
+    let texts = cases
+        .cases
+        .iter()
+        .flat_map(|group| group.must_match.iter().map(move |case| (group.stage, case.text())));
+    for (stage, text) in texts.step_by(17) {
+        let verdict = judge(&engine, stage, &text);
+        let told = explain(&engine, stage, None, &text);
+        assert_eq!((told.action, told.findings.len()), (verdict.action, verdict.findings.len()));
+        for found in told.findings {
+            assert!(found.part.kind != PartKind::Other, "{text}: {found:?}");
+        }
+        for sum in told.categories {
+            let counted = if sum.acting.is_empty() { &sum.recorded } else { &sum.acting };
+            let doubt: f64 = counted.iter().map(|one| 1.0 - f64::from(one.score)).product();
+            assert!((1.0 - doubt - f64::from(sum.score)).abs() < 1e-6, "{text}: {sum:?}");
+            assert!(sum.steps.ends_with(sum.action.name()), "{}", sum.steps);
+        }
+    }
 }
 
 #[test]
