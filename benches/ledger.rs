@@ -32,7 +32,6 @@ fn decision() -> Entry {
         entity: None,
         sampled_out: false,
         exception: None,
-        exception: None,
     };
     Entry::Decision(Box::new(DecisionRecord {
         decision: DecisionId::new(),

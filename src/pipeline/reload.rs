@@ -57,3 +57,23 @@ pub(crate) fn loaded_exceptions(engine: &Engine) -> Vec<LoadedException> {
     });
     told.collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::policy::compile_text_on;
+    use time::macros::date;
+
+    #[test]
+    fn the_log_names_exceptions_and_who_answers_for_them() {
+        let text = "policy: mine\nextends: shipped\nexceptions: [{ id: e, author: jo, reason: why, expires: 2027-01-31, rules: [spam/*] }]\n";
+        let compiled = compile_text_on("x", text, date!(2026 - 12 - 01)).unwrap();
+        let expected = LoadedException {
+            policy: "mine".to_owned(),
+            id: "e".to_owned(),
+            author: "jo".to_owned(),
+            expires: "2027-01-31".to_owned(),
+        };
+        assert_eq!(loaded_exceptions(&compiled.engine), [expected]);
+    }
+}

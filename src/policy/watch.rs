@@ -150,14 +150,14 @@ fn watch_directories(
         }
     };
     let started =
-        new_debouncer(Duration::from_millis(SETTLE_MS), None, handler).and_then(|mut events| {
+        new_debouncer(Duration::from_millis(SETTLE_MS), None, handler).map(|mut events| {
             for directory in directories {
                 // One that is missing must not blind the others.
                 if let Err(error) = events.watch(directory, RecursiveMode::NonRecursive) {
                     tracing::warn!(%error, directory = %directory.display(), "cannot watch a directory");
                 }
             }
-            Ok(events)
+            events
         });
     started
         .inspect_err(|error| tracing::warn!(%error, "no change events for policy files; comparing them instead"))

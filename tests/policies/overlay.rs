@@ -3,6 +3,8 @@
 use portcullis::domain::{Action, Category, Stage};
 use portcullis::policy::cases::judge;
 use portcullis::policy::compile_text;
+use proptest::prelude::*;
+use proptest::sample::select;
 
 use super::sample::{check, policy, refused};
 
@@ -287,4 +289,39 @@ fn child_exploitation_cannot_be_softened_by_an_overlay() {
     // Its exception is refused in the policy itself as well.
     let own = exception("rules: [child/one]") + RULES;
     assert!(refused(&[("top.yaml", &policy(&[], &own))]).report.contains("is a rule of `child"));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    /// A base accepts an overlay exactly when each decision, level and locked
+    /// rule of the result is as strict as its floor.
+    #[test]
+    fn an_accepted_overlay_is_nowhere_below_the_floor(
+        floor in (select(Action::ALL), 1u32..=10),
+        own in (select(Action::ALL), 1u32..=10),
+        levels in (1u8..=3, 1u8..=3),
+        score in 1u32..=10,
+    ) {
+        let (detect, block) = (levels.0.max(levels.1), levels.1);
+        let base = policy(&[(Category::Spam, floor.0.name(), 0.1)], &format!(
+            "floor:\n  detect_level: 2\n  block_level: 2\n  categories: {{ spam: {{ input: {{ action: {}, threshold: 0.{} }} }} }}\n\
+             rules: [{{ id: r, category: spam, locked: true, score: 0.5, phrases: [x y] }}]\n",
+            floor.0.name(), floor.1.min(9)));
+        let base = base.replacen("block_level: 1\n", "block_level: 2\n", 1);
+        let top = over(&format!(
+            "detect_level: {detect}\nblock_level: {block}\n\
+             categories: {{ spam: {{ input: {{ action: {}, threshold: 0.{} }} }} }}\nchange: {{ r: {{ score: 0.{} }} }}\n",
+            own.0.name(), own.1.min(9), score.min(9)));
+        let strict = own.0 >= floor.0 && own.1.min(9) <= floor.1.min(9)
+            && detect >= 2 && block >= 2 && score.min(9) >= 5;
+        match check(&[("top.yaml", &top), ("base.yaml", &base)]) {
+            Ok(compiled) => {
+                prop_assert!(strict, "{top}");
+                let (action, threshold) = compiled.engine.decision_for(Category::Spam, Stage::Input);
+                prop_assert!(action >= floor.0 && threshold <= 0.1 * floor.1.min(9) as f32 + 1e-6);
+            }
+            Err(error) => prop_assert!(!strict, "{top}\n{}", error.report),
+        }
+    }
 }
