@@ -13,18 +13,18 @@
 mod compile;
 #[path = "policies/engine.rs"]
 mod engine;
-#[path = "policies/judging.rs"]
-mod judging;
+#[path = "policies/evasion.rs"]
+mod evasion;
 #[path = "policies/exceptions.rs"]
 mod exceptions;
 #[path = "policies/fragments.rs"]
 mod fragments;
+#[path = "policies/judging.rs"]
+mod judging;
 #[path = "policies/lists.rs"]
 mod lists;
 #[path = "policies/overlay.rs"]
 mod overlay;
-#[path = "policies/evasion.rs"]
-mod evasion;
 #[path = "policies/sample.rs"]
 mod sample;
 #[path = "policies/schema.rs"]

@@ -23,9 +23,7 @@ use super::stage_rules::StageRules;
 use super::whole::Looks;
 use super::{Disclosure, Judged, Reply, ReplyStyle, judging};
 use crate::detect::{LexiconError, Pattern};
-use crate::domain::{
-    Action, Category, Digest, Finding, Stage, Unjudged, UnjudgedReason, Verdict,
-};
+use crate::domain::{Action, Category, Digest, Finding, Stage, Unjudged, UnjudgedReason, Verdict};
 use crate::text::markers;
 
 /// A compiled policy. Pure: no I/O, no clock. Share it by `Arc`.

@@ -44,9 +44,27 @@ pub(super) const IBAN: &[Recogniser] = &[Recogniser::new(
 )];
 
 const CARD_WORDS: &[&str] = &[
-    "card*", "credit*", "debit*", "visa", "mastercard", "maestro", "amex", "american express",
-    "discover", "diners", "jcb", "unionpay", "cc", "ccn", "pan", "karte*", "kreditkarte*", "carte",
-    "tarjeta*", "carta", "cartao",
+    "card*",
+    "credit*",
+    "debit*",
+    "visa",
+    "mastercard",
+    "maestro",
+    "amex",
+    "american express",
+    "discover",
+    "diners",
+    "jcb",
+    "unionpay",
+    "cc",
+    "ccn",
+    "pan",
+    "karte*",
+    "kreditkarte*",
+    "carte",
+    "tarjeta*",
+    "carta",
+    "cartao",
 ];
 
 /// The longest beginning at a gap that is a card: an expiry date may follow.

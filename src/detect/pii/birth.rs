@@ -23,9 +23,31 @@ pub(super) const RECOGNISERS: &[Recogniser] = &[
 ];
 
 const WORDS: &[&str] = &[
-    "born", "birth", "birthday", "birthdate", "dob", "d.o.b", "geboren", "geb", "geburtsdatum",
-    "geburtstag", "ne le", "nee le", "naissance", "nacido", "nacida", "nacimiento", "nato", "nata",
-    "nascita", "nascido", "nascida", "nascimento", "geboortedatum", "fodd", "urodzon*",
+    "born",
+    "birth",
+    "birthday",
+    "birthdate",
+    "dob",
+    "d.o.b",
+    "geboren",
+    "geb",
+    "geburtsdatum",
+    "geburtstag",
+    "ne le",
+    "nee le",
+    "naissance",
+    "nacido",
+    "nacida",
+    "nacimiento",
+    "nato",
+    "nata",
+    "nascita",
+    "nascido",
+    "nascida",
+    "nascimento",
+    "geboortedatum",
+    "fodd",
+    "urodzon*",
 ];
 
 /// Years in which somebody alive can be born.

@@ -19,7 +19,10 @@ use crate::detect::Candidate;
 #[derive(Debug)]
 pub(super) struct Scheme {
     /// ISO 3166 country code, and the number's own name.
-    #[cfg_attr(not(test), expect(dead_code, reason = "for the reader of the table and for its tests"))]
+    #[cfg_attr(
+        not(test),
+        expect(dead_code, reason = "for the reader of the table and for its tests")
+    )]
     pub(super) name: &'static str,
     /// `9` is a digit, `a` a letter, `*` either; anything else is itself.
     pub(super) forms: &'static [(&'static str, Needs)],

@@ -30,18 +30,69 @@ pub(super) const RECOGNISERS: &[Recogniser] = &[
 ];
 
 const WORDS: &[&str] = &[
-    "phone*", "telephon*", "telefon*", "tel", "call", "called", "calling", "mobile*", "cell",
-    "cellphone*", "fax", "whatsapp", "sms", "text me", "ring", "dial", "reach me", "reach him",
-    "reach her", "reach us", "contact", "hotline", "landline", "handy*", "portable", "movil*",
-    "celular*", "cellulare", "gsm", "desk", "answering at", "messages to", "messages on",
+    "phone*",
+    "telephon*",
+    "telefon*",
+    "tel",
+    "call",
+    "called",
+    "calling",
+    "mobile*",
+    "cell",
+    "cellphone*",
+    "fax",
+    "whatsapp",
+    "sms",
+    "text me",
+    "ring",
+    "dial",
+    "reach me",
+    "reach him",
+    "reach her",
+    "reach us",
+    "contact",
+    "hotline",
+    "landline",
+    "handy*",
+    "portable",
+    "movil*",
+    "celular*",
+    "cellulare",
+    "gsm",
+    "desk",
+    "answering at",
+    "messages to",
+    "messages on",
 ];
 /// After a number in a list of them.
 const WORDS_AFTER: &[&str] = &["office", "mobile", "fax", "cell", "home", "desk", "work"];
 /// Numbers of other things that people call about.
 const OTHER_WORDS: &[&str] = &[
-    "order*", "invoice*", "ticket*", "case", "reference", "ref", "tracking", "isbn", "issn", "item",
-    "serial", "model", "account*", "card*", "port", "pid", "error", "line", "version", "sku", "id",
-    "ean", "policy", "customer number", "part",
+    "order*",
+    "invoice*",
+    "ticket*",
+    "case",
+    "reference",
+    "ref",
+    "tracking",
+    "isbn",
+    "issn",
+    "item",
+    "serial",
+    "model",
+    "account*",
+    "card*",
+    "port",
+    "pid",
+    "error",
+    "line",
+    "version",
+    "sku",
+    "id",
+    "ean",
+    "policy",
+    "customer number",
+    "part",
 ];
 /// How far a word before counts against a candidate.
 const OTHER_BYTES: usize = 24;
@@ -101,7 +152,8 @@ fn is_named_number(candidate: &Candidate<'_>) -> Option<usize> {
     let count = bare(main).len();
     let grouped = main.bytes().any(|byte| !byte.is_ascii_digit());
     let long_enough = count >= if grouped { 7 } else { 8 };
-    let telephone = long_enough && count <= 13 && !looks_like_a_date(main) && !looks_like_an_address(main);
+    let telephone =
+        long_enough && count <= 13 && !looks_like_a_date(main) && !looks_like_an_address(main);
     whole(candidate, telephone)
 }
 
@@ -115,7 +167,10 @@ fn is_other(candidate: &Candidate<'_>) -> bool {
 fn looks_like_a_date(text: &str) -> bool {
     let iso = || {
         let date = text.get(..10)?;
-        let separated = matches!(date.as_bytes(), [_, _, _, _, b'-' | b'/' | b'.', _, _, b'-' | b'/' | b'.', _, _]);
+        let separated = matches!(
+            date.as_bytes(),
+            [_, _, _, _, b'-' | b'/' | b'.', _, _, b'-' | b'/' | b'.', _, _]
+        );
         Some(separated && is_date(number(date, 0, 4)?, number(date, 5, 2)?, number(date, 8, 2)?))
     };
     let parts: Vec<&str> = text.split(['/', '.', '-', ' ']).collect();

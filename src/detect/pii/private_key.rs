@@ -37,8 +37,9 @@ fn is_line(candidate: &Candidate<'_>) -> Option<usize> {
     let between = before.get(head..)?;
     let lines = between.split_once("-----").map(|(_, lines)| lines)?;
     let unbroken = !lines.contains(FOOT)
-        && lines.split(' ').filter(|line| !line.is_empty()).all(|line| {
-            line.len() >= 16 || line.ends_with(':') || line.contains(',')
-        });
+        && lines
+            .split(' ')
+            .filter(|line| !line.is_empty())
+            .all(|line| line.len() >= 16 || line.ends_with(':') || line.contains(','));
     whole(candidate, unbroken)
 }

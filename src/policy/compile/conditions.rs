@@ -15,8 +15,8 @@ use crate::detect::similar::{Encoder, Similar, Wording};
 use crate::detect::{self, Pattern, language, script};
 use crate::domain::Stage;
 use crate::policy::document::{
-    LanguageWritten, LengthWritten, NoiseWritten, RuleWritten, SimilarWritten, Spanned, WhenWritten,
-    place,
+    LanguageWritten, LengthWritten, NoiseWritten, RuleWritten, SimilarWritten, Spanned,
+    WhenWritten, place,
 };
 use crate::policy::expression::Tree;
 use crate::policy::kinds::{Kinds, LanguageSpec, OtherLanguage, SimilarSpec};
@@ -271,7 +271,10 @@ fn conditions(written: &Spanned<WhenWritten>, problems: &mut Problems) -> Vec<Co
                 place(&written.referenced),
                 "`when` asks for nothing",
             )
-            .help(format!("one of: {}", <WhenWritten as crate::policy::document::Written>::KEYS.join(", "))),
+            .help(format!(
+                "one of: {}",
+                <WhenWritten as crate::policy::document::Written>::KEYS.join(", ")
+            )),
         );
     }
     read

@@ -1,8 +1,8 @@
 //! `match:` read into a tree over leaves, each a rule of the detector.
 
 use super::conditions::{count, similar_to};
-use super::{near, pii};
 use super::rules::Reading;
+use super::{near, pii};
 use crate::detect::similar::Similar;
 use crate::detect::{self, Pattern, Phrase};
 use crate::policy::document::{MatchWritten, Spanned, place};
@@ -65,7 +65,9 @@ impl MatchRead {
                 either.push(Tree::Leaf(leaves.len()));
                 leaves.push(Leaf::Similar(similar));
             }
-            places.push(if either.len() == 1 { either.pop() } else { None }.unwrap_or(Tree::Any(either)));
+            places.push(
+                if either.len() == 1 { either.pop() } else { None }.unwrap_or(Tree::Any(either)),
+            );
         }
         let tree = renumbered(self.tree, &places);
         (leaves, tree)
@@ -235,7 +237,8 @@ impl Nodes<'_, '_> {
 
     fn leaf(&mut self, node: &MatchWritten, negated: bool) -> Option<(NodeSpec, Tree)> {
         let (phrases, _) = self.reading.phrases(node.phrases.as_deref());
-        let (pattern_texts, mut patterns) = self.reading.patterns(node.patterns.as_deref(), self.chars_max);
+        let (pattern_texts, mut patterns) =
+            self.reading.patterns(node.patterns.as_deref(), self.chars_max);
         let pii = pii::kinds(node.pii.as_ref(), self.reading.problems);
         patterns.extend(pii::patterns(pii.as_ref()));
         let near = node.near.as_ref().map(|near| near::read(near, self.chars_max, self.reading));
@@ -247,7 +250,8 @@ impl Nodes<'_, '_> {
             }
             None => None,
         };
-        let similar = node.similar_to.as_ref().map(|written| similar_to(written, self.reading.problems));
+        let similar =
+            node.similar_to.as_ref().map(|written| similar_to(written, self.reading.problems));
         let (similar_spec, similar) = match similar {
             Some(None) => return None,
             Some(Some((spec, similar))) => (Some(spec), Some(similar)),
@@ -267,7 +271,11 @@ impl Nodes<'_, '_> {
             // Why is said already, unless the lists were empty.
             let at = node.phrases.iter().chain(&node.patterns).flatten().next();
             if at.is_none() {
-                self.problem(0..0, "a part of `match` looks for nothing", "give it phrases, patterns or pii");
+                self.problem(
+                    0..0,
+                    "a part of `match` looks for nothing",
+                    "give it phrases, patterns or pii",
+                );
             }
             return None;
         }

@@ -5,9 +5,9 @@ use std::collections::hash_map::Entry;
 use std::ops::Range;
 use std::sync::Arc;
 
+use super::conditions::{KindsRead, written_kinds};
 use super::fragments::{Expanded, Fragments};
 use super::header::LEVEL_MAX;
-use super::conditions::{KindsRead, written_kinds};
 use super::{categories, judging, missing, pii, rule_cases, share};
 use crate::detect::{self, Pattern, Phrase};
 use crate::domain::{Category, Role, Stage};
@@ -159,7 +159,8 @@ impl Reading<'_> {
             && kinds_spec.is_empty()
             && !written_kinds(written);
         if looks_for_nothing {
-            let help = "give it `phrases`, `patterns`, `pii`, `near`, `match`, `similar_to` or `when`";
+            let help =
+                "give it `phrases`, `patterns`, `pii`, `near`, `match`, `similar_to` or `when`";
             self.problems.push(
                 Problem::new("policy::empty_rule", at.clone(), "this rule looks for nothing")
                     .help(help),

@@ -95,7 +95,8 @@ fn every_scheme_accepts_its_examples() {
 #[test]
 fn one_wrong_digit_is_refused() {
     for scheme in schemes() {
-        let slips = LOOSE.iter().find(|(name, _)| *name == scheme.name).map_or(0, |(_, slips)| *slips);
+        let slips =
+            LOOSE.iter().find(|(name, _)| *name == scheme.name).map_or(0, |(_, slips)| *slips);
         let (_, examples) = EXAMPLES.iter().find(|(name, _)| *name == scheme.name).unwrap();
         for example in *examples {
             let right = bare(example);
