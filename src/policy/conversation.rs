@@ -138,7 +138,7 @@ pub(super) fn chains(
     let mut chain = Chain::default();
     let turns =
         texts.iter().zip(heads).enumerate().filter(|(_, (text, head))| {
-            is_turn(text) && text.role == role && !head.trim().is_empty()
+            is_turn(text) && text.role == role && !head.is_empty()
         });
     for (turn, (_, head)) in turns {
         if chain.pieces.is_empty() {

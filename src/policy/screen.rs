@@ -198,9 +198,20 @@ impl Screen {
     /// The canonical offset before which every match is visible.
     fn horizon(&self) -> usize {
         let text = self.view.text();
-        let back = back_by_chars(text, text.len(), self.rules_reach().saturating_sub(1));
+        let back = back_by_chars(text, self.settled(), self.rules_reach().saturating_sub(1));
         let pending = self.watched().leak_pending(&self.view);
         (self.view.start() + back).min(pending).max(self.decided)
+    }
+
+    /// The part of the view's text whose end says where a match in it ends in the original. One
+    /// character may give several, and what is dropped after it is still its own: the last one
+    /// counts by its first character only.
+    fn settled(&self) -> usize {
+        let text = self.view.text();
+        let last = self.view.original_start(self.view.end().saturating_sub(1));
+        let start = self.view.canonical_at(last).saturating_sub(self.view.start());
+        let first = text.get(start..).and_then(|rest| rest.chars().next());
+        first.map_or(text.len(), |first| start + first.len_utf8())
     }
 
     /// Takes all matches that start before `until` and releases the text before it.

@@ -169,7 +169,7 @@ fn looks_blank(c: char) -> bool {
 ///
 /// Default_Ignorable_Code_Point and General_Category Cc of Unicode 16, the
 /// blocks of combining diacritics, and marks above, below or within letters.
-fn is_dropped(c: char) -> bool {
+pub(super) fn is_dropped(c: char) -> bool {
     matches!(c,
         '\u{0}'..='\u{8}' | '\u{e}'..='\u{1f}' | '\u{7f}'..='\u{84}' | '\u{86}'..='\u{9f}'
         | '\u{ad}' | '\u{61c}' | '\u{640}' | '\u{115f}' | '\u{1160}' | '\u{3164}' | '\u{ffa0}' | '\u{17b4}' | '\u{17b5}' | '\u{180b}'..='\u{180f}'

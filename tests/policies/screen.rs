@@ -41,6 +41,18 @@ fn overlapping_spans_share_one_mask() {
 }
 
 #[test]
+fn what_is_invisible_after_a_character_of_several_letters_is_part_of_the_match() {
+    // The sign reads as `ab`; the match ends inside it, and what follows it unseen belongs to it.
+    let rules = "rules: [{ id: a, category: privacy, patterns: ['c[^a]{1,3}a'] }]\n";
+    let engine = engine(&[(Category::Privacy, "redact", 0.5)], rules);
+    let text = "cbbc\u{1f18e}\u{200b} d";
+    let chars: Vec<String> = text.chars().map(String::from).collect();
+    let whole = stream(&engine, [text]);
+    assert_eq!(stream(&engine, chars.iter().map(String::as_str)), whole);
+    assert_eq!(whole.text, "[REDACTED] d");
+}
+
+#[test]
 fn an_unjudged_rest_is_cut_off_or_flagged() {
     let limits = |unjudged| format!("unjudged: {unjudged}\nlimits: {{ judged_bytes_max: 10 }}\n");
     let blocked = stream(&engine(&[], &limits("block")), ["0123456", "789", "ab", "c"]);
