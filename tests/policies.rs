@@ -13,6 +13,8 @@
 mod compile;
 #[path = "policies/engine.rs"]
 mod engine;
+#[path = "policies/kinds.rs"]
+mod kinds;
 #[path = "policies/sample.rs"]
 mod sample;
 #[path = "policies/screen.rs"]

@@ -18,6 +18,8 @@ const WORDS_SHARE_MIN: f64 = 0.6;
 /// A text with this share of its words among the commonest of a language is
 /// not in another one, whatever the trigrams say.
 const COMMON_SHARE_MIN: f64 = 0.12;
+/// With this share, and twice that of any other, it is in that language.
+const COMMON_SURE_MIN: f64 = 0.3;
 /// With fewer words, shares mean nothing.
 const WORDS_MIN: usize = 6;
 
@@ -101,12 +103,13 @@ const COMMON: &[(&str, &[&str])] = &[
     (
         "en",
         &[
-            "the", "a", "an", "and", "or", "of", "to", "in", "is", "are", "was", "were", "i", "you",
-            "he", "she", "it", "we", "they", "my", "your", "his", "her", "me", "do", "does", "did",
-            "what", "which", "who", "how", "when", "where", "why", "for", "with", "on", "at", "by",
-            "from", "that", "this", "these", "be", "been", "have", "has", "had", "can", "will",
-            "would", "should", "not", "if", "but", "as", "there", "their", "about", "please",
-            "give", "write", "make", "name", "into", "than", "some", "any", "all", "am", "i'm",
+            "the", "a", "an", "and", "or", "of", "to", "in", "is", "are", "was", "were", "i",
+            "you", "he", "she", "it", "we", "they", "my", "your", "his", "her", "me", "do", "does",
+            "did", "what", "which", "who", "how", "when", "where", "why", "for", "with", "on",
+            "at", "by", "from", "that", "this", "these", "be", "been", "have", "has", "had", "can",
+            "will", "would", "should", "not", "if", "but", "as", "there", "their", "about",
+            "please", "give", "write", "make", "name", "into", "than", "some", "any", "all", "am",
+            "i'm",
         ],
     ),
     (
@@ -120,9 +123,9 @@ const COMMON: &[(&str, &[&str])] = &[
     (
         "fr",
         &[
-            "le", "la", "les", "un", "une", "et", "ou", "de", "des", "du", "je", "tu", "il", "elle",
-            "nous", "vous", "est", "sont", "ne", "pas", "que", "qui", "dans", "pour", "avec", "sur",
-            "comment", "mon", "ma", "à",
+            "le", "la", "les", "un", "une", "et", "ou", "de", "des", "du", "je", "tu", "il",
+            "elle", "nous", "vous", "est", "sont", "ne", "pas", "que", "qui", "dans", "pour",
+            "avec", "sur", "comment", "mon", "ma", "à",
         ],
     ),
     (
@@ -144,17 +147,17 @@ const COMMON: &[(&str, &[&str])] = &[
     (
         "it",
         &[
-            "il", "lo", "la", "gli", "le", "un", "una", "e", "di", "del", "della", "che", "in", "è",
-            "sono", "non", "per", "con", "come", "mi", "si", "da", "al", "più", "io", "nel", "a",
-            "qual", "mio", "i",
+            "il", "lo", "la", "gli", "le", "un", "una", "e", "di", "del", "della", "che", "in",
+            "è", "sono", "non", "per", "con", "come", "mi", "si", "da", "al", "più", "io", "nel",
+            "a", "qual", "mio", "i",
         ],
     ),
     (
         "nl",
         &[
             "de", "het", "een", "en", "of", "van", "is", "zijn", "ik", "je", "hij", "zij", "wij",
-            "niet", "met", "voor", "op", "te", "dat", "die", "hoe", "wat", "mijn", "in", "er", "aan",
-            "om", "kan", "naar", "ook",
+            "niet", "met", "voor", "op", "te", "dat", "die", "hoe", "wat", "mijn", "in", "er",
+            "aan", "om", "kan", "naar", "ook",
         ],
     ),
 ];
@@ -214,13 +217,21 @@ fn sure(sample: &str, letters_min: usize) -> Option<&'static str> {
     if prose.chars().filter(|c| c.is_alphabetic()).count() < letters_min.max(1) {
         return None;
     }
+    let shares = COMMON.iter().map(|(name, _)| (*name, common_share(&prose, name)));
+    let (best, share) =
+        shares.fold(("", 0.0), |best, next| if next.1 > best.1 { next } else { best });
+    let second = COMMON
+        .iter()
+        .filter(|(name, _)| *name != best)
+        .map(|(name, _)| common_share(&prose, name))
+        .fold(0.0, f64::max);
+    if share >= COMMON_SURE_MIN && share >= 2.0 * second {
+        return Some(best);
+    }
     let info = whatlang::detect(&prose).filter(whatlang::Info::is_reliable)?;
     let name = LANGUAGES.iter().find(|(_, lang)| *lang == info.lang()).map(|(name, _)| *name)?;
     // Where common words say otherwise, nothing is sure.
-    let own = common_share(&prose, name);
-    let contested = COMMON.iter().any(|(other, _)| {
-        *other != name && common_share(&prose, other) >= COMMON_SHARE_MIN.max(own)
-    });
+    let contested = best != name && share >= COMMON_SHARE_MIN;
     (!contested).then_some(name)
 }
 
@@ -272,8 +283,14 @@ mod tests {
             ("fr", "Pouvez-vous me dire combien de temps il faut cuire les pommes de terre ?"),
             ("es", "¿Cuánto tiempo tengo que cocer las patatas para hacer una buena ensalada?"),
             ("ru", "Скажите, пожалуйста, сколько времени нужно варить картошку для салата?"),
-            ("zh", "请告诉我做沙拉的土豆需要煮多长时间，还有需要准备哪些其他的材料，谢谢你的帮助，我已经买好了鸡蛋和黄瓜"),
-            ("ja", "サラダに使うじゃがいもはどれくらいの時間ゆでればいいですか。ほかに必要な材料も教えてください。"),
+            (
+                "zh",
+                "请告诉我做沙拉的土豆需要煮多长时间，还有需要准备哪些其他的材料，谢谢你的帮助，我已经买好了鸡蛋和黄瓜",
+            ),
+            (
+                "ja",
+                "サラダに使うじゃがいもはどれくらいの時間ゆでればいいですか。ほかに必要な材料も教えてください。",
+            ),
         ] {
             assert_eq!(of(text), Some(language), "{text}");
             assert!(beyond(text, &[language], LETTERS_MIN).is_none());
@@ -298,8 +315,10 @@ mod tests {
 
     #[test]
     fn a_long_text_is_looked_at_in_three_places() {
-        let english = "This is the story of a boy who went to the market with his dog. ".repeat(300);
-        let german = "Das ist die Geschichte von einem Jungen, der mit dem Hund zum Markt ging. ".repeat(100);
+        let english =
+            "This is the story of a boy who went to the market with his dog. ".repeat(300);
+        let german = "Das ist die Geschichte von einem Jungen, der mit dem Hund zum Markt ging. "
+            .repeat(100);
         assert_eq!(spoken(&english, LETTERS_MIN).len(), 3);
         assert!(beyond(&english, &["en"], LETTERS_MIN).is_none());
         let mixed = format!("{english}{german}");

@@ -43,7 +43,11 @@ const OTHER_LETTER: u8 = 31;
 
 /// The noisy part, when the end of the text, or any part of it, is noisier
 /// than allowed.
-pub fn find(text: &str, tail_over: Option<f64>, anywhere_over: Option<f64>) -> Option<Range<usize>> {
+pub fn find(
+    text: &str,
+    tail_over: Option<f64>,
+    anywhere_over: Option<f64>,
+) -> Option<Range<usize>> {
     let text = text.trim_end();
     let anywhere = anywhere_over.and_then(|over| noisy(text, over));
     anywhere.or_else(|| {

@@ -16,8 +16,7 @@ const MIXED_LETTERS_MIN: usize = 3;
 /// Letters of other alphabets that look like one of the Latin alphabet.
 /// Source: the single-letter entries of Unicode's confusables.txt for Cyrillic,
 /// Greek and Armenian, as far as common fonts draw them alike.
-const LOOK_ALIKES: &str =
-    "аеорсхуіјѕԁһӏѵԛԝАВЕКМНОРСТХУІЈЅԌԚԜοναρυικχΑΒΕΖΗΙΚΜΝΟΡΤΥΧϲϳօսոհզՕՍ";
+const LOOK_ALIKES: &str = "аеорсхуіјѕԁһӏѵԛԝАВЕКМНОРСТХУІЈЅԌԚԜοναρυικχΑΒΕΖΗΙΚΜΝΟΡΤΥΧϲϳօսոհզՕՍ";
 /// Small Latin letters that look like one of those. Capitals in front of
 /// small letters of the other alphabet are an abbreviation (`SMSки`).
 const LATIN_TWINS: &str = "aeopcxyijsdhlvqwkun";
@@ -146,8 +145,18 @@ mod tests {
             assert_eq!(text.get(mixed(text).unwrap()), Some(word), "{text}");
         }
         for text in [
-            "plain", "Привет world", "SMSки", "IT-отдел", "5 μm", "Δx and αx", "T恤", "naïve café",
-            "日本語 kana テスト", "WiFi-роутер", "C++ и Rust", "кг/m",
+            "plain",
+            "Привет world",
+            "SMSки",
+            "IT-отдел",
+            "5 μm",
+            "Δx and αx",
+            "T恤",
+            "naïve café",
+            "日本語 kana テスト",
+            "WiFi-роутер",
+            "C++ и Rust",
+            "кг/m",
         ] {
             assert_eq!(mixed(text), None, "{text}");
         }

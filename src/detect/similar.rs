@@ -27,11 +27,12 @@ const EMPTY_WEIGHT: f32 = 0.15;
 
 /// Words that say nothing about the topic; our own list.
 const EMPTY_WORDS: &[&str] = &[
-    "a", "an", "the", "and", "or", "but", "of", "to", "in", "on", "at", "for", "with", "by", "from",
-    "is", "are", "was", "were", "be", "been", "am", "i", "you", "he", "she", "it", "we", "they",
-    "me", "my", "your", "his", "her", "its", "our", "their", "this", "that", "these", "those", "do",
-    "does", "did", "can", "could", "will", "would", "should", "may", "please", "just", "so", "as",
-    "if", "then", "there", "here", "some", "any", "have", "has", "had", "what", "how", "which",
+    "a", "an", "the", "and", "or", "but", "of", "to", "in", "on", "at", "for", "with", "by",
+    "from", "is", "are", "was", "were", "be", "been", "am", "i", "you", "he", "she", "it", "we",
+    "they", "me", "my", "your", "his", "her", "its", "our", "their", "this", "that", "these",
+    "those", "do", "does", "did", "can", "could", "will", "would", "should", "may", "please",
+    "just", "so", "as", "if", "then", "there", "here", "some", "any", "have", "has", "had", "what",
+    "how", "which",
 ];
 
 /// Turns a text into a vector of length one, or of zeros when it is empty.
@@ -52,7 +53,8 @@ impl Encoder for Wording {
         let text = canonical(text);
         let mut vector = vec![0.0f32; DIMENSIONS];
         let mut before: Option<&str> = None;
-        let words = text.split(|c: char| !c.is_alphanumeric() && c != '\'').filter(|w| !w.is_empty());
+        let words =
+            text.split(|c: char| !c.is_alphanumeric() && c != '\'').filter(|w| !w.is_empty());
         for word in words {
             let empty = EMPTY_WORDS.contains(&word);
             add(&mut vector, &["w", word], if empty { EMPTY_WEIGHT } else { 1.0 });
@@ -161,7 +163,8 @@ fn sentences(text: &str) -> Vec<Range<usize>> {
             chars = 0;
         }
         chars += 1;
-        ended = matches!(c, '.' | '!' | '?' | '。' | '！' | '？' | ':' | ';' | '"' | ')') && (ended || !matches!(c, '"' | ')'));
+        ended = matches!(c, '.' | '!' | '?' | '。' | '！' | '？' | ':' | ';' | '"' | ')')
+            && (ended || !matches!(c, '"' | ')'));
     }
     if start < text.len() {
         cut.push(start..text.len());
@@ -211,7 +214,8 @@ mod tests {
 
     #[test]
     fn the_span_is_the_sentence() {
-        let text = "It rains a lot in this town.  Open the green door for the cat.\nBye for now, see you.";
+        let text =
+            "It rains a lot in this town.  Open the green door for the cat.\nBye for now, see you.";
         let found = similar(&["open the green door for the cat"], 0.8).find(text);
         assert_eq!(text.get(found[0].clone()), Some("Open the green door for the cat."));
     }

@@ -12,6 +12,7 @@ mod matching;
 mod near;
 mod reachable;
 mod rules;
+mod when;
 
 use super::PolicyError;
 use super::document::{Document, Spanned, place};
@@ -44,7 +45,7 @@ pub(super) fn compile(file: &str, source: &str) -> Result<Compiled, PolicyError>
     let header = header::read(&document, &mut problems);
     let categories = categories::read(&document, &header, &mut problems);
     let rules = rules::read(&document, source, &mut problems);
-    let language = conditions::language(document.language.as_ref(), &mut problems);
+    let language = when::covered(document.language.as_ref(), &mut problems);
     reachable::check(&rules, &categories, &header, &mut problems);
 
     if problems.errors() > 0 {

@@ -11,12 +11,12 @@ use std::sync::Arc;
 
 use super::compile::MASK;
 use super::evidence::Evidence;
+use super::expression::Match;
 use super::screen::Screen;
 use super::spec::{Decision, Spec, UnjudgedMeans};
 use super::stage_rules::{StageRules, block_end, sort};
-use super::{Disclosure, Judged, Reply, ReplyStyle};
-use super::expression::Match;
 use super::whole::{Gathered, Looks, OtherTongue};
+use super::{Disclosure, Judged, Reply, ReplyStyle};
 use crate::detect::{Hit, LexiconError};
 use crate::domain::{
     Action, Category, CategoryScore, Digest, Finding, Place, RuleId, Stage, Unjudged,

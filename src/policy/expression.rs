@@ -68,13 +68,12 @@ impl Tree {
             Self::Leaf(number) => {
                 leaves.matches.get(*number).filter(|matches| !matches.is_empty()).cloned()
             }
-            Self::Any(parts) => parts
-                .iter()
-                .filter_map(|part| part.shown_by(leaves))
-                .reduce(|mut shown, more| {
+            Self::Any(parts) => {
+                parts.iter().filter_map(|part| part.shown_by(leaves)).reduce(|mut shown, more| {
                     shown.extend(more);
                     shown
-                }),
+                })
+            }
             Self::All { parts, within_chars: None } => {
                 parts.iter().try_fold(Vec::new(), |mut shown, part| {
                     shown.extend(part.shown_by(leaves)?);
@@ -218,7 +217,9 @@ mod tests {
         assert_eq!(near(4).shown_by(&leaves), None);
         assert_eq!(near(5).shown_by(&leaves).unwrap(), [found(0..1), found(4..5)]);
         assert_eq!(near(9).shown_by(&leaves).unwrap().len(), 3);
-        assert!(!not(leaf(0)).is_positive() && !Tree::Any(vec![leaf(0), not(leaf(1))]).is_positive());
+        assert!(
+            !not(leaf(0)).is_positive() && !Tree::Any(vec![leaf(0), not(leaf(1))]).is_positive()
+        );
         assert!(near(1).is_positive() && any.is_any() && !near(1).is_any());
     }
 

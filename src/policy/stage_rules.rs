@@ -44,11 +44,7 @@ pub(super) struct StageRule {
 
 impl StageRules {
     /// `looks` stand in the order of the specification's rules.
-    pub(super) fn build(
-        stage: Stage,
-        spec: &Spec,
-        looks: &[Looks],
-    ) -> Result<Self, LexiconError> {
+    pub(super) fn build(stage: Stage, spec: &Spec, looks: &[Looks]) -> Result<Self, LexiconError> {
         let mut rules = Vec::new();
         let mut looks_for = Vec::new();
         let mut wholes = Vec::new();

@@ -1,8 +1,9 @@
 //! `match:` read into a tree over leaves, each a rule of the detector.
 
-use super::conditions::{count, similar_to};
+use super::conditions::similar_to;
 use super::near;
 use super::rules::Reading;
+use super::when::count;
 use crate::detect::similar::Similar;
 use crate::detect::{self, Pattern, Phrase};
 use crate::policy::document::{MatchWritten, Spanned, place};
@@ -65,7 +66,9 @@ impl MatchRead {
                 either.push(Tree::Leaf(leaves.len()));
                 leaves.push(Leaf::Similar(similar));
             }
-            places.push(if either.len() == 1 { either.pop() } else { None }.unwrap_or(Tree::Any(either)));
+            places.push(
+                if either.len() == 1 { either.pop() } else { None }.unwrap_or(Tree::Any(either)),
+            );
         }
         let tree = renumbered(self.tree, &places);
         (leaves, tree)
@@ -172,7 +175,7 @@ impl Nodes<'_, '_> {
         if let Some(parts) = &node.all {
             return self.all(node, parts, depth, negated);
         }
-        self.leaf(node, negated)
+        self.leaf(node, at, negated)
     }
 
     fn problem(&mut self, at: std::ops::Range<usize>, what: &str, help: &str) {
@@ -233,7 +236,12 @@ impl Nodes<'_, '_> {
         Some((spec, Tree::All { parts: trees, within_chars }))
     }
 
-    fn leaf(&mut self, node: &MatchWritten, negated: bool) -> Option<(NodeSpec, Tree)> {
+    fn leaf(
+        &mut self,
+        node: &MatchWritten,
+        at: std::ops::Range<usize>,
+        negated: bool,
+    ) -> Option<(NodeSpec, Tree)> {
         let (phrases, _) = self.reading.phrases(node.phrases.as_deref());
         let mut patterns = self.reading.patterns(node.patterns.as_deref(), self.chars_max);
         let near = node.near.as_ref().map(|near| near::read(near, self.chars_max, self.reading));
@@ -245,7 +253,8 @@ impl Nodes<'_, '_> {
             }
             None => None,
         };
-        let similar = node.similar_to.as_ref().map(|written| similar_to(written, self.reading.problems));
+        let similar =
+            node.similar_to.as_ref().map(|written| similar_to(written, self.reading.problems));
         let (similar_spec, similar) = match similar {
             Some(None) => return None,
             Some(Some((spec, similar))) => (Some(spec), Some(similar)),
@@ -263,9 +272,12 @@ impl Nodes<'_, '_> {
         let empty = rule.phrases.is_empty() && rule.patterns.is_empty() && similar.is_none();
         if empty {
             // Why is said already, unless the lists were empty.
-            let at = node.phrases.iter().chain(&node.patterns).flatten().next();
-            if at.is_none() {
-                self.problem(0..0, "a part of `match` looks for nothing", "give it phrases or patterns");
+            if node.phrases.iter().chain(&node.patterns).flatten().next().is_none() {
+                self.problem(
+                    at,
+                    "a part of `match` looks for nothing",
+                    "give it phrases or patterns",
+                );
             }
             return None;
         }

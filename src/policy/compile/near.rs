@@ -1,8 +1,8 @@
 //! `near:` words in canonical form, compiled to patterns with a bound.
 
 use super::rules::{OUTPUT_MATCH_CHARS_MAX, Reading};
-use crate::detect::near::{GROUP_WORDS_MAX, GROUPS_MAX, WITHIN_WORDS_MAX, patterns};
 use crate::detect::Pattern;
+use crate::detect::near::{GROUP_WORDS_MAX, GROUPS_MAX, WITHIN_WORDS_MAX, patterns};
 use crate::policy::document::{NearWritten, Spanned, place};
 use crate::policy::kinds::NearSpec;
 use crate::policy::problem::{Problem, Problems};
@@ -70,7 +70,9 @@ fn words(written: &Spanned<NearWritten>, problems: &mut Problems) -> Option<Vec<
                 format!("`near` needs 2 to {GROUPS_MAX} groups of words"),
             )
             .label(format!("{} here", groups.value.len()))
-            .help("each group is a list of words of which one must occur: `[[make, build], [bomb*]]`"),
+            .help(
+                "each group is a list of words of which one must occur: `[[make, build], [bomb*]]`",
+            ),
         );
         return None;
     }

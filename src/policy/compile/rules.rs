@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::header::LEVEL_MAX;
 use super::conditions::{KindsRead, written_kinds};
+use super::header::LEVEL_MAX;
 use super::{categories, missing, share};
 use crate::detect::{self, Pattern, Phrase};
 use crate::domain::{Category, Role, Stage};
@@ -136,16 +136,7 @@ impl Reading<'_> {
         let patterns = self.patterns(written.patterns.as_deref(), bound);
         let unless = self.patterns(written.unless.as_deref(), Some(OUTPUT_MATCH_CHARS_MAX));
         let (kinds_spec, kinds) = self.kinds(written, &directions, &at);
-        let looks_for_nothing = phrases.is_empty()
-            && written.patterns.as_deref().unwrap_or_default().is_empty()
-            && kinds_spec.is_empty()
-            && !written_kinds(written);
-        if looks_for_nothing {
-            self.problems.push(
-                Problem::new("policy::empty_rule", at.clone(), "this rule looks for nothing")
-                    .help("give it `phrases`, `patterns`, `near`, `match`, `similar_to` or `when`"),
-            );
-        }
+        self.looks_for_something(written, &phrases, &at);
         let texts = |list: Option<&[Spanned<String>]>| -> Vec<String> {
             list.unwrap_or_default().iter().map(|text| text.value.clone()).collect()
         };
@@ -171,6 +162,18 @@ impl Reading<'_> {
             unless,
             kinds,
         })
+    }
+
+    fn looks_for_something(&mut self, written: &RuleWritten, phrases: &[String], at: &Range<usize>) {
+        let nothing = phrases.is_empty()
+            && written.patterns.as_deref().unwrap_or_default().is_empty()
+            && !written_kinds(written);
+        if nothing {
+            self.problems.push(
+                Problem::new("policy::empty_rule", at.clone(), "this rule looks for nothing")
+                    .help("give it `phrases`, `patterns`, `near`, `match`, `similar_to` or `when`"),
+            );
+        }
     }
 
     fn id(&mut self, written: &RuleWritten, at: &Range<usize>) -> Option<Arc<str>> {
