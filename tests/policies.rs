@@ -25,6 +25,8 @@ mod judging;
 mod lists;
 #[path = "policies/overlay.rs"]
 mod overlay;
+#[path = "policies/kinds.rs"]
+mod kinds;
 #[path = "policies/sample.rs"]
 mod sample;
 #[path = "policies/schema.rs"]

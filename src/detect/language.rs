@@ -18,6 +18,8 @@ const WORDS_SHARE_MIN: f64 = 0.6;
 /// A text with this share of its words among the commonest of a language is
 /// not in another one, whatever the trigrams say.
 const COMMON_SHARE_MIN: f64 = 0.12;
+/// With this share, and twice that of any other, it is in that language.
+const COMMON_SURE_MIN: f64 = 0.3;
 /// With fewer words, shares mean nothing.
 const WORDS_MIN: usize = 6;
 
@@ -215,13 +217,21 @@ fn sure(sample: &str, letters_min: usize) -> Option<&'static str> {
     if prose.chars().filter(|c| c.is_alphabetic()).count() < letters_min.max(1) {
         return None;
     }
+    let shares = COMMON.iter().map(|(name, _)| (*name, common_share(&prose, name)));
+    let (best, share) =
+        shares.fold(("", 0.0), |best, next| if next.1 > best.1 { next } else { best });
+    let second = COMMON
+        .iter()
+        .filter(|(name, _)| *name != best)
+        .map(|(name, _)| common_share(&prose, name))
+        .fold(0.0, f64::max);
+    if share >= COMMON_SURE_MIN && share >= 2.0 * second {
+        return Some(best);
+    }
     let info = whatlang::detect(&prose).filter(whatlang::Info::is_reliable)?;
     let name = LANGUAGES.iter().find(|(_, lang)| *lang == info.lang()).map(|(name, _)| *name)?;
     // Where common words say otherwise, nothing is sure.
-    let own = common_share(&prose, name);
-    let contested = COMMON.iter().any(|(other, _)| {
-        *other != name && common_share(&prose, other) >= COMMON_SHARE_MIN.max(own)
-    });
+    let contested = best != name && share >= COMMON_SHARE_MIN;
     (!contested).then_some(name)
 }
 

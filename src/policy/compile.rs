@@ -21,6 +21,7 @@ mod reachable;
 mod rule_cases;
 pub(super) mod rules;
 mod selector;
+mod when;
 
 use time::Date;
 
@@ -65,7 +66,7 @@ pub(super) fn compile(chain: Chain, today: Date) -> Result<Compiled, PolicyError
     let rules = rules::read(&document, &sources, &mut fragments, found);
     let conversation = judging::conversation(&document, found);
     let system_prompt = judging::system_prompt(&document, found);
-    let language = conditions::language(document.language.as_ref(), found);
+    let language = when::covered(document.language.as_ref(), found);
     let redaction = pii::redaction(document.redaction.as_ref(), found);
     locks.check_levels(&document, found);
     let reached = floor::Reached { document: &document, header: &header, categories: &categories };

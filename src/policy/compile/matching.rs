@@ -1,7 +1,8 @@
 //! `match:` read into a tree over leaves, each a rule of the detector.
 
-use super::conditions::{count, similar_to};
+use super::conditions::similar_to;
 use super::rules::Reading;
+use super::when::count;
 use super::{near, pii};
 use crate::detect::similar::Similar;
 use crate::detect::{self, Pattern, Phrase};
@@ -144,6 +145,7 @@ impl Nodes<'_, '_> {
         }
         let looks = node.phrases.is_some()
             || node.patterns.is_some()
+            || node.pii.is_some()
             || node.near.is_some()
             || node.similar_to.is_some();
         let operators = usize::from(node.all.is_some())
@@ -153,7 +155,7 @@ impl Nodes<'_, '_> {
             self.problem(
                 at,
                 "a part of `match` is one operator, or something to look for",
-                "`all: […]`, `any: […]`, `not: {…}`, or `phrases`, `patterns`, `near`, `similar_to`",
+                "`all: […]`, `any: […]`, `not: {…}`, or `phrases`, `patterns`, `pii`, `near`, `similar_to`",
             );
             return None;
         }
@@ -174,7 +176,7 @@ impl Nodes<'_, '_> {
         if let Some(parts) = &node.all {
             return self.all(node, parts, depth, negated);
         }
-        self.leaf(node, negated)
+        self.leaf(node, at, negated)
     }
 
     fn problem(&mut self, at: std::ops::Range<usize>, what: &str, help: &str) {
@@ -235,7 +237,12 @@ impl Nodes<'_, '_> {
         Some((spec, Tree::All { parts: trees, within_chars }))
     }
 
-    fn leaf(&mut self, node: &MatchWritten, negated: bool) -> Option<(NodeSpec, Tree)> {
+    fn leaf(
+        &mut self,
+        node: &MatchWritten,
+        at: std::ops::Range<usize>,
+        negated: bool,
+    ) -> Option<(NodeSpec, Tree)> {
         let (phrases, _) = self.reading.phrases(node.phrases.as_deref());
         let (pattern_texts, mut patterns) =
             self.reading.patterns(node.patterns.as_deref(), self.chars_max);
@@ -269,10 +276,9 @@ impl Nodes<'_, '_> {
         let empty = rule.phrases.is_empty() && rule.patterns.is_empty() && similar.is_none();
         if empty {
             // Why is said already, unless the lists were empty.
-            let at = node.phrases.iter().chain(&node.patterns).flatten().next();
-            if at.is_none() {
+            if node.phrases.iter().chain(&node.patterns).flatten().next().is_none() {
                 self.problem(
-                    0..0,
+                    at,
                     "a part of `match` looks for nothing",
                     "give it phrases, patterns or pii",
                 );

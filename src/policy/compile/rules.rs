@@ -153,19 +153,7 @@ impl Reading<'_> {
         let (unless_texts, unless) =
             self.patterns(written.unless.as_deref(), Some(OUTPUT_MATCH_CHARS_MAX));
         let (kinds_spec, kinds) = self.kinds(written, &directions, &at);
-        let looks_for_nothing = phrases.is_empty()
-            && written.patterns.as_deref().unwrap_or_default().is_empty()
-            && pii.is_none()
-            && kinds_spec.is_empty()
-            && !written_kinds(written);
-        if looks_for_nothing {
-            let help =
-                "give it `phrases`, `patterns`, `pii`, `near`, `match`, `similar_to` or `when`";
-            self.problems.push(
-                Problem::new("policy::empty_rule", at.clone(), "this rule looks for nothing")
-                    .help(help),
-            );
-        }
+        self.looks_for_something(written, &phrases, &at);
         let views = judging::views(written, &directions, self.problems);
         let sample = judging::sample(written, category, self.problems);
         let spec = RuleSpec {
@@ -195,6 +183,21 @@ impl Reading<'_> {
             unless,
             kinds,
         })
+    }
+
+    fn looks_for_something(&mut self, written: &RuleWritten, phrases: &[String], at: &Range<usize>) {
+        let nothing = phrases.is_empty()
+            && written.patterns.as_deref().unwrap_or_default().is_empty()
+            && written.pii.is_none()
+            && !written_kinds(written);
+        if nothing {
+            let help =
+                "give it `phrases`, `patterns`, `pii`, `near`, `match`, `similar_to` or `when`";
+            self.problems.push(
+                Problem::new("policy::empty_rule", at.clone(), "this rule looks for nothing")
+                    .help(help),
+            );
+        }
     }
 
     fn id(&mut self, written: &RuleWritten, at: &Range<usize>) -> Option<Arc<str>> {
