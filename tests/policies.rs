@@ -13,6 +13,10 @@
 mod compile;
 #[path = "policies/engine.rs"]
 mod engine;
+#[path = "policies/pii.rs"]
+mod pii;
+#[path = "policies/redaction.rs"]
+mod redaction;
 #[path = "policies/sample.rs"]
 mod sample;
 #[path = "policies/screen.rs"]

@@ -42,6 +42,9 @@ pub struct Rules {
     rules: Vec<(String, String, String)>,
     refusal_style: Option<String>,
     first_turn: Option<String>,
+    /// Kinds of personal data that the category privacy redacts.
+    pii: Vec<String>,
+    redaction: Option<Value>,
 }
 
 impl Rules {
@@ -70,6 +73,13 @@ impl Rules {
         self
     }
 
+    /// Redacts kinds of personal data, written as `redaction` says.
+    pub fn pii(mut self, kinds: &[&str], redaction: Value) -> Self {
+        self.pii = kinds.iter().map(|kind| (*kind).to_owned()).collect();
+        self.redaction = Some(redaction);
+        self
+    }
+
     pub fn first_turn(mut self, notice: &str) -> Self {
         self.first_turn = Some(notice.to_owned());
         self
@@ -85,6 +95,7 @@ impl Rules {
             let named = self.rules.iter().find(|(_, slug, _)| slug == category.slug());
             match named {
                 Some((action, _, _)) => action.clone(),
+                None if category == Category::Privacy && !self.pii.is_empty() => "redact".to_owned(),
                 None if category == Category::ChildExploitation => "block".to_owned(),
                 None => "flag".to_owned(),
             }
@@ -102,7 +113,7 @@ impl Rules {
                 (category.slug().to_owned(), entry)
             })
             .collect();
-        let rules: Vec<Value> = self
+        let mut rules: Vec<Value> = self
             .rules
             .iter()
             .map(|(_, category, phrase)| {
@@ -117,8 +128,11 @@ impl Rules {
         if let Some(notice) = &self.first_turn {
             disclosure["first_turn"] = json!(notice);
         }
+        if !self.pii.is_empty() {
+            rules.push(json!({"id": "test/pii", "category": "privacy", "pii": self.pii}));
+        }
         // YAML is a superset of JSON.
-        json!({
+        let mut policy = json!({
             "policy": "test",
             "version": "1",
             "description": "what one test needs",
@@ -130,8 +144,11 @@ impl Rules {
             "refusal": "refused",
             "categories": categories,
             "rules": rules,
-        })
-        .to_string()
+        });
+        if let Some(redaction) = &self.redaction {
+            policy["redaction"] = redaction.clone();
+        }
+        policy.to_string()
     }
 }
 

@@ -7,7 +7,7 @@ use super::around::{goes_on, has_word, stands_alone, whole};
 use crate::detect::Candidate;
 
 pub(super) const PASSPORT: &[Recogniser] = &[
-    Recogniser::new(r"\b[a-z]{0,2}[0-9][a-z0-9]{5,9}\b", is_passport),
+    Recogniser::new(r"\b[a-z]{0,3}[0-9][a-z0-9]{5,9}\b", is_passport),
     Recogniser::new(r"\b[cfghjklmnprtvwxyz][a-z0-9]{7}[0-9]\b", is_passport),
     Recogniser::new(
         r"\b[a-z0-9<]{9}[0-9][a-z<]{3}[0-9]{7}[mfx<][0-9]{7}[a-z0-9<]{14}[0-9<][0-9]\b",
@@ -30,6 +30,10 @@ const LICENCE_WORDS: &[&str] = &[
     "licence number", "license number", "licence no", "license no", "dl number", "dl no", "dl",
     "fuhrerschein*", "fuehrerschein*", "permis de conduire", "carnet de conducir", "patente di guida",
     "rijbewijs*", "korkort*", "prawo jazdy", "carta de conducao",
+];
+const SHORT_PROSE: &[&str] = &[
+    "is", "no", "nr", "num", "in", "on", "at", "of", "for", "by", "to", "the", "a", "and", "or", "was",
+    "are", "has", "my", "id", "ist", "est", "es", "it", "if", "as", "an", "you", "can", "not", "i",
 ];
 /// A number of fewer digits is a word with a number in it.
 const DIGITS_MIN: usize = 4;
@@ -72,8 +76,8 @@ fn is_licence(candidate: &Candidate<'_>) -> Option<usize> {
     let mut at = 0;
     for part in matched.split_inclusive([' ', '-']) {
         let word = part.trim_end_matches([' ', '-']);
-        // A word without digits is prose, unless it is a short letter group.
-        if digits_in(word) == 0 && (word.len() > 5 || end == 0 && part.ends_with(' ') && word.len() > 2) {
+        // A word without digits is prose, unless it is a short group of letters.
+        if digits_in(word) == 0 && (word.len() > 3 || SHORT_PROSE.contains(&word)) {
             break;
         }
         if digits_in(word) > 0 {

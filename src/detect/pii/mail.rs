@@ -9,9 +9,10 @@ use crate::detect::Candidate;
 
 pub(super) const RECOGNISERS: &[Recogniser] = &[
     Recogniser::new(
-        r"[a-z0-9._%+'-]{1,48}@(?:[a-z0-9-]{1,30}\.){1,4}[a-z]{2,12}\b",
+        r"[a-z0-9_%+-][a-z0-9._%+'-]{0,47}@(?:[a-z0-9-]{1,30}\.){1,4}[a-z]{2,12}\b",
         is_address,
-    ),
+    )
+    .in_whole_runs(),
     Recogniser::new(
         r"\b[a-z0-9._%+-]{1,48} ?[\[({<] ?at ?[\])}>] ?[a-z0-9-]{1,30}(?: ?(?:\.|[\[({<] ?dot ?[\])}>]) ?[a-z0-9-]{1,20}){1,3}\b",
         is_spelled_out,
@@ -33,7 +34,7 @@ fn is_address(candidate: &Candidate<'_>) -> Option<usize> {
     let labels_fit = domain.split('.').all(|label| !label.starts_with('-') && !label.ends_with('-'));
     let ending = domain.rsplit('.').next().unwrap_or_default();
     let good = labels_fit
-        && !dots(local.trim_start_matches(['.', '\'']))
+        && !dots(local)
         && local.bytes().any(|byte| byte.is_ascii_alphanumeric())
         && !FILE_ENDINGS.contains(&ending)
         && !(local == "git" && FORGES.contains(&domain));

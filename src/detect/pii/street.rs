@@ -9,7 +9,7 @@ pub(super) const RECOGNISERS: &[Recogniser] = &[
     // 221b baker street, apt. 4
     Recogniser::new(
         concat!(
-            r"\b[0-9]{1,5}[a-z]?(?:[ -][0-9]{1,4})?,? (?:[nsew]\.? |north |south |east |west )?(?:[\p{L}0-9'.-]{1,20} ){1,3}",
+            r"\b[0-9]{1,5}[a-z]?(?:[ -][0-9]{1,4})? (?:[nsew]\.? |north |south |east |west )?(?:[a-z\x{80}-\x{10ffff}0-9'.-]{1,20} ){1,3}",
             r"(?:street|st|avenue|ave|road|rd|lane|ln|drive|dr|court|ct|boulevard|blvd|place|pl|square|sq|terrace|crescent|parkway|pkwy|highway|hwy|way|close|row|walk|trail|circle|gardens|grove|mews)\b\.?",
             r"(?:,? (?:apt|apartment|suite|ste|unit|flat|room|floor|#)\.? ?#?[0-9]{1,5}[a-z]?)?",
         ),
@@ -17,14 +17,14 @@ pub(super) const RECOGNISERS: &[Recogniser] = &[
     ),
     // hauptstrasse 5, 10115
     Recogniser::new(
-        r"\b[\p{L}.-]{2,30}(?:strasse|str\.|weg|gasse|platz|allee|ufer|damm|straat|laan|gracht|plein|gatan|vagen|vej|gade|veien|gata|katu|tie) ?[0-9]{1,4} ?[a-z]?\b",
+        r"\b[a-z\x{80}-\x{10ffff}.-]{2,30}(?:strasse|str\.|weg|gasse|platz|allee|ufer|damm|straat|laan|gracht|plein|gatan|vagen|vej|gade|veien|gata|katu|tie) ?[0-9]{1,4} ?[a-z]?\b",
         is_compound,
     ),
     // 12 rue de la paix; calle mayor 3; via roma, 131
     Recogniser::new(
         concat!(
-            r"\b(?:[0-9]{1,4}(?: ?(?:bis|ter))?,? (?:rue|avenue|boulevard|place|allee|impasse|chemin|quai|cours)(?: (?:de|du|des|la|le|les|d'|l'))* ?[\p{L}'-]{2,24}(?: [\p{L}'-]{2,24})?",
-            r"|(?:calle|avenida|avda\.?|plaza|paseo|carrer|via|viale|piazza|corso|vicolo|rua|praca|travessa|ulica|ul\.|rue)(?: (?:de|del|de la|della|delle|dei|do|da|dos))? (?:[\p{L}.'-]{2,24} ){0,2}[\p{L}.'-]{2,24},? (?:n\.? ?|nr\.? ?|no\.? ?)?[0-9]{1,4}(?: ?[a-z])?)\b",
+            r"\b(?:[0-9]{1,4}(?: ?(?:bis|ter))?,? (?:rue|avenue|boulevard|place|allee|impasse|chemin|quai|cours)(?: (?:de|du|des|la|le|les|d'|l')){0,2} ?[a-z\x{80}-\x{10ffff}'-]{2,24}(?: [a-z\x{80}-\x{10ffff}'-]{2,24})?",
+            r"|(?:calle|avenida|avda\.?|plaza|paseo|carrer|via|viale|piazza|corso|vicolo|rua|praca|travessa|ulica|ul\.|rue)(?: (?:de|del|de la|della|delle|dei|do|da|dos))? (?:[a-z\x{80}-\x{10ffff}.'-]{2,24} ){0,2}[a-z\x{80}-\x{10ffff}.'-]{2,24},? (?:n\.? ?|nr\.? ?|no\.? ?)?[0-9]{1,4}(?: ?[a-z])?)\b",
         ),
         is_romance,
     ),
@@ -35,9 +35,14 @@ pub(super) const RECOGNISERS: &[Recogniser] = &[
         r"\b(?:apt|apartment|suite|ste|flat)\.? ?#?[0-9]{1,5}[a-z]?\b",
         is_unit,
     ),
+    // Any words between a number and a unit.
+    Recogniser::new(
+        r"\b[0-9]{1,6}[a-z]?,? (?:[a-z\x{80}-\x{10ffff}'.-]{1,24} ){1,4}(?:[0-9]{1,6}[a-z]?\.?,? )?(?:apt|apartment|suite|ste|unit|flat)\.? ?#?[0-9]{1,5}[a-z]?\b",
+        is_with_unit,
+    ),
     // After "lives at": 6750 koskikatu 25
     Recogniser::new(
-        r"\b(?:[0-9]{1,6}[a-z]?,? (?:[\p{L}.'-]{2,24} ){0,3}[\p{L}.'-]{2,24}(?: [0-9]{1,5}[a-z]?\b)?|(?:[\p{L}.'-]{2,24} ){1,4}[0-9]{1,5}[a-z]?\b)",
+        r"\b(?:[0-9]{1,6}[a-z]?,? (?:[a-z\x{80}-\x{10ffff}.'-]{2,24} ){0,3}[a-z\x{80}-\x{10ffff}.'-]{2,24}(?: [0-9]{1,5}[a-z]?\b)?|(?:[a-z\x{80}-\x{10ffff}.'-]{2,24} ){1,4}[0-9]{1,5}[a-z]?\b)",
         is_announced,
     ),
 ];
@@ -51,7 +56,7 @@ const PROSE: &[&str] = &[
     "mile", "km", "meters", "metres", "cases", "percent", "am", "pm", "different", "best", "more",
     "other", "of", "per", "about", "between", "every", "each", "no", "not", "can", "do", "ways",
     "steps", "step", "points", "degrees", "cars", "new", "old", "inch", "feet", "million", "billion",
-    "thousand", "dollars", "euros", "game", "games", "seasons", "season", "when", "one", "if", "only",
+    "thousand", "first", "second", "third", "last", "next", "same", "dollars", "euros", "game", "games", "seasons", "season", "when", "one", "if", "only",
 ];
 /// Endings that are everyday words as well.
 const EVERYDAY: &[&str] = &[
@@ -106,8 +111,17 @@ fn is_romance(candidate: &Candidate<'_>) -> Option<usize> {
     let english = ["via", "place", "avenue", "boulevard"];
     let first = words.next().unwrap_or_default();
     // "via" and "place" are English words as well.
-    let plain = words.filter(|word| PROSE.contains(word) && !["a", "do"].contains(word)).count();
-    whole(candidate, plain == 0 && (!english.contains(&first) || !is_named(candidate, &["connected", "access", "send", "sent", "contact"])))
+    let words: Vec<&str> = words.filter(|word| !word.is_empty()).collect();
+    let plain = words.iter().any(|word| PROSE.contains(word) && !["a", "do"].contains(word));
+    // "vía de 1600": a measure, not a house.
+    let measure = words.iter().rev().nth(1).is_some_and(|word| ["de", "del", "di", "da", "do", "con", "en"].contains(word));
+    whole(candidate, !plain && !measure && (!english.contains(&first) || !is_named(candidate, &["connected", "access", "send", "sent", "contact"])))
+}
+
+fn is_with_unit(candidate: &Candidate<'_>) -> Option<usize> {
+    let matched = candidate.matched();
+    let prose = matched.split([' ', ',']).any(|word| PROSE.contains(&word));
+    whole(candidate, !prose)
 }
 
 fn is_unit(candidate: &Candidate<'_>) -> Option<usize> {
@@ -132,6 +146,10 @@ fn is_announced(candidate: &Candidate<'_>) -> Option<usize> {
         }
         at += word.len();
         end = at - (word.len() - word.trim_end_matches([' ', ',']).len());
+        // The end of a sentence, not an abbreviation.
+        if word.trim_end().ends_with('.') && word.trim_end().len() > 5 {
+            break;
+        }
     }
     let number = matched.get(..end)?.bytes().any(|byte| byte.is_ascii_digit());
     let name = matched.get(..end)?.contains(' ');
