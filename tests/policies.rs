@@ -27,6 +27,10 @@ mod lists;
 mod overlay;
 #[path = "policies/kinds.rs"]
 mod kinds;
+#[path = "policies/pii.rs"]
+mod pii;
+#[path = "policies/redaction.rs"]
+mod redaction;
 #[path = "policies/sample.rs"]
 mod sample;
 #[path = "policies/schema.rs"]

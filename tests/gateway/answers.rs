@@ -123,6 +123,42 @@ async fn a_redacted_prompt_reaches_the_model_without_the_secret() {
     assert_eq!(reply.body["portcullis"]["categories"], json!(["privacy"]));
 }
 
+/// The model reads pseudonyms, the caller reads his own values, whatever the cut.
+#[tokio::test]
+async fn pseudonyms_are_put_back_into_the_answer() {
+    let restore = json!({"style": "pseudonym", "restore": true});
+    let prompt = "Ask ann@example.com or bob@example.net, not [EMAIL_1]; again ANN@example.com.";
+    let pseudonyms = "Ask [EMAIL_2] or [EMAIL_3], not [EMAIL_1]; again [EMAIL_2].";
+    let gateway = TestGateway::new()
+        .policy(Rules::new().pii(&["email"], json!({"style": "pseudonym"})))
+        .echoes_the_prompt()
+        .spawn();
+    let reply = gateway.post("/v1/chat/completions", &chat(prompt)).await;
+    assert_eq!(reply.content(0), pseudonyms);
+    assert!(gateway.decisions()[0].get("restored").is_none());
+
+    let restored = "Ask ann@example.com or bob@example.net, not [EMAIL_1]; again ann@example.com.";
+    let gateway = TestGateway::new()
+        .policy(Rules::new().pii(&["email"], restore.clone()))
+        .echoes_the_prompt()
+        .spawn();
+    let reply = gateway.post("/v1/chat/completions", &chat(prompt)).await;
+    assert_eq!(reply.content(0), restored);
+    assert_eq!(gateway.decisions()[0]["restored"], 3);
+    assert!(!gateway.decisions()[0].to_string().contains("example.com"));
+
+    let gateway = TestGateway::new()
+        .policy(Rules::new().pii(&["email"], restore))
+        .says(&format!("{pseudonyms} Not carl@example.org [EMAIL_"))
+        .spawn();
+    let mut request = chat(prompt);
+    let collected = gateway.post("/v1/chat/completions", &request).await.content(0);
+    assert_eq!(collected, format!("{restored} Not [EMAIL] [EMAIL_"));
+    request["stream"] = json!(true);
+    let streamed = gateway.stream("/v1/chat/completions", &request).await;
+    assert_eq!(streamed.text(0), collected);
+}
+
 #[tokio::test]
 async fn a_redacted_name_or_stop_text_is_not_passed_on() {
     let gateway = TestGateway::new()

@@ -43,6 +43,9 @@ pub struct Rules {
     refusal_style: Option<String>,
     first_turn: Option<String>,
     more: Vec<(String, Value)>,
+    /// Kinds of personal data that the category privacy redacts.
+    pii: Vec<String>,
+    redaction: Option<Value>,
 }
 
 impl Rules {
@@ -71,6 +74,13 @@ impl Rules {
         self
     }
 
+    /// Redacts kinds of personal data, written as `redaction` says.
+    pub fn pii(mut self, kinds: &[&str], redaction: Value) -> Self {
+        self.pii = kinds.iter().map(|kind| (*kind).to_owned()).collect();
+        self.redaction = Some(redaction);
+        self
+    }
+
     pub fn first_turn(mut self, notice: &str) -> Self {
         self.first_turn = Some(notice.to_owned());
         self
@@ -92,6 +102,7 @@ impl Rules {
             let named = self.rules.iter().find(|(_, slug, _)| slug == category.slug());
             match named {
                 Some((action, _, _)) => action.clone(),
+                None if category == Category::Privacy && !self.pii.is_empty() => "redact".to_owned(),
                 None if category == Category::ChildExploitation => "block".to_owned(),
                 None => "flag".to_owned(),
             }
@@ -109,7 +120,7 @@ impl Rules {
                 (category.slug().to_owned(), entry)
             })
             .collect();
-        let rules: Vec<Value> = self
+        let mut rules: Vec<Value> = self
             .rules
             .iter()
             .map(|(_, category, phrase)| {
@@ -124,6 +135,9 @@ impl Rules {
         if let Some(notice) = &self.first_turn {
             disclosure["first_turn"] = json!(notice);
         }
+        if !self.pii.is_empty() {
+            rules.push(json!({"id": "test/pii", "category": "privacy", "pii": self.pii}));
+        }
         let mut policy = json!({
             "policy": "test",
             "version": "1",
@@ -137,6 +151,9 @@ impl Rules {
             "categories": categories,
             "rules": rules,
         });
+        if let Some(redaction) = &self.redaction {
+            policy["redaction"] = redaction.clone();
+        }
         for (key, value) in &self.more {
             policy[key] = value.clone();
         }

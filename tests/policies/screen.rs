@@ -212,6 +212,7 @@ fn expected(
     let mut matched = vec![false; rules.len()];
     let mut out = String::new();
     let mut done = 0;
+    let mut last_mask = usize::MAX;
     for (start, end, number) in found {
         let last = starts[end - 1];
         let stop = starts.iter().find(|start| **start > last).copied().unwrap_or(text.len());
@@ -228,7 +229,10 @@ fn expected(
                 return (out, Some(action));
             }
             "redact" => {
-                if span.start >= done {
+                // Spans that touch share a mask when it is the same.
+                let joins = span.start < done || span.start == done && last_mask == number;
+                if !joins {
+                    last_mask = number;
                     out.push_str(&text[done..span.start]);
                     out.push_str(&format!("<{number}>"));
                 }

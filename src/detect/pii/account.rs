@@ -5,7 +5,7 @@
 //! structure that the registry gives.
 
 use super::Recogniser;
-use super::around::{is_named, stands_alone, whole};
+use super::around::{begins_alone, goes_on, is_named, whole};
 use super::digits::{bare, digits, luhn, number};
 use crate::detect::Candidate;
 
@@ -70,7 +70,7 @@ const CARD_WORDS: &[&str] = &[
 /// The longest beginning at a gap that is a card: an expiry date may follow.
 fn is_card(candidate: &Candidate<'_>) -> Option<usize> {
     let matched = candidate.matched();
-    if !stands_alone(candidate) {
+    if !begins_alone(candidate) {
         return None;
     }
     let named = || is_named(candidate, CARD_WORDS);
@@ -78,7 +78,11 @@ fn is_card(candidate: &Candidate<'_>) -> Option<usize> {
     let mut ends: Vec<usize> = ends.chain([matched.len()]).collect();
     ends.reverse();
     ends.into_iter().find(|end| {
-        let head = bare(matched.get(..*end).unwrap_or_default());
+        let (head, rest) = matched.split_at_checked(*end).unwrap_or((matched, ""));
+        if goes_on(if rest.is_empty() { candidate.after() } else { rest }) {
+            return false;
+        }
+        let head = bare(head);
         let gapless = head.len() == matched.len();
         match issued(&head) {
             Some(Issued::Certain) => true,
@@ -119,6 +123,8 @@ fn issued(card: &str) -> Option<Issued> {
         13 | 19 => card.starts_with('4') || two == 62,
         14 => (300..=305).contains(&(four / 10)) || two == 36 || two == 38 || two == 39,
         15 => four == 2131 || four == 1800,
+        // JCB has a part of this range; test numbers use all of it.
+        16 => two == 35,
         _ => false,
     };
     // Maestro has 12 to 19 digits.

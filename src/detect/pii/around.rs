@@ -32,6 +32,11 @@ pub(super) fn is_named(candidate: &Candidate<'_>, words: &[&str]) -> bool {
 
 /// Not a part of a longer number, a version, an amount, a path.
 pub(super) fn stands_alone(candidate: &Candidate<'_>) -> bool {
+    begins_alone(candidate) && !goes_on(candidate.after())
+}
+
+/// Whether what stands before a candidate is no part of it.
+pub(super) fn begins_alone(candidate: &Candidate<'_>) -> bool {
     let mut before = candidate.before().chars().rev();
     let (last, second) = (before.next(), before.next());
     let joined = match last {
@@ -40,7 +45,7 @@ pub(super) fn stands_alone(candidate: &Candidate<'_>) -> bool {
         Some('#' | '$' | '€' | '£' | '_' | '@') => true,
         _ => false,
     };
-    !joined && !goes_on(candidate.after())
+    !joined
 }
 
 /// Whether what follows a candidate belongs to it.

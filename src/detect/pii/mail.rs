@@ -8,7 +8,11 @@ use super::around::whole;
 use crate::detect::Candidate;
 
 pub(super) const RECOGNISERS: &[Recogniser] = &[
-    Recogniser::new(r"[a-z0-9._%+'-]{1,48}@(?:[a-z0-9-]{1,30}\.){1,4}[a-z]{2,12}\b", is_address),
+    Recogniser::new(
+        r"[a-z0-9_%+-][a-z0-9._%+'-]{0,47}@(?:[a-z0-9-]{1,30}\.){1,4}[a-z]{2,12}\b",
+        is_address,
+    )
+    .in_whole_runs(),
     Recogniser::new(
         r"\b[a-z0-9._%+-]{1,48} ?[\[({<] ?at ?[\])}>] ?[a-z0-9-]{1,30}(?: ?(?:\.|[\[({<] ?dot ?[\])}>]) ?[a-z0-9-]{1,20}){1,3}\b",
         is_spelled_out,
@@ -27,11 +31,10 @@ const FORGES: &[&str] = &["github.com", "gitlab.com", "bitbucket.org", "codeberg
 fn is_address(candidate: &Candidate<'_>) -> Option<usize> {
     let (local, domain) = candidate.matched().split_once('@')?;
     let dots = |text: &str| text.starts_with('.') || text.ends_with('.') || text.contains("..");
-    let labels_fit =
-        domain.split('.').all(|label| !label.starts_with('-') && !label.ends_with('-'));
+    let labels_fit = domain.split('.').all(|label| !label.starts_with('-') && !label.ends_with('-'));
     let ending = domain.rsplit('.').next().unwrap_or_default();
     let good = labels_fit
-        && !dots(local.trim_start_matches(['.', '\'']))
+        && !dots(local)
         && local.bytes().any(|byte| byte.is_ascii_alphanumeric())
         && !FILE_ENDINGS.contains(&ending)
         && !(local == "git" && FORGES.contains(&domain));

@@ -23,34 +23,15 @@ pub(super) const MAC_ADDRESS: &[Recogniser] = &[
     Recogniser::new(r"\b[0-9a-f]{4}\.[0-9a-f]{4}\.[0-9a-f]{4}\b", is_mac),
 ];
 
-/// Before something that only looks like an address.
+/// Right before something that only looks like an address.
 const VERSION_WORDS: &[&str] = &[
-    "version*",
-    "v",
-    "ver",
-    "release*",
-    "build*",
-    "firmware",
-    "section*",
-    "chapter*",
-    "clause*",
-    "paragraph*",
-    "figure",
-    "table",
-    "upgrade*",
-    "update*",
-    "driver",
-    "oid",
-    "rev",
-    "revision",
+    "version*", "v", "ver", "release*", "build*", "firmware", "section*", "chapter*", "clause*",
+    "paragraph*", "figure", "table", "upgrade*", "update*", "driver", "oid", "rev", "revision",
 ];
-/// How near such a word must stand.
-const VERSION_BYTES: usize = 16;
-
 fn is_v4(candidate: &Candidate<'_>) -> Option<usize> {
-    let before = candidate.before();
-    let near = before.get(before.floor_char_boundary(before.len().saturating_sub(VERSION_BYTES))..);
-    let version = has_word(near.unwrap_or_default(), VERSION_WORDS);
+    let before = candidate.before().trim_end_matches([' ', ':', '=', '(']);
+    let last = before.rsplit(|c: char| !c.is_alphabetic()).next().unwrap_or_default();
+    let version = has_word(last, VERSION_WORDS);
     let address: Ipv4Addr = candidate.matched().parse().ok()?;
     let [first, ..] = address.octets();
     let personal = first != 0
@@ -59,7 +40,7 @@ fn is_v4(candidate: &Candidate<'_>) -> Option<usize> {
         && !address.is_private()
         && !address.is_link_local()
         && !address.is_multicast();
-    whole(candidate, personal && !version && !is_part(candidate, '.'))
+    whole(candidate, personal && !version && !is_part(candidate, '.', 10))
 }
 
 fn is_v6(candidate: &Candidate<'_>) -> Option<usize> {
@@ -71,7 +52,7 @@ fn is_v6(candidate: &Candidate<'_>) -> Option<usize> {
     let [first, ..] = address.segments();
     let personal = !address.is_multicast() && first & 0xffc0 != 0xfe80 && first & 0xfe00 != 0xfc00;
     let goes_on = candidate.after().starts_with(|c: char| c.is_ascii_alphanumeric() || c == ':');
-    whole(candidate, plausible && personal && !goes_on && !is_part(candidate, ':'))
+    whole(candidate, plausible && personal && !goes_on && !is_part(candidate, ':', 16))
 }
 
 fn is_mac(candidate: &Candidate<'_>) -> Option<usize> {
@@ -82,21 +63,16 @@ fn is_mac(candidate: &Candidate<'_>) -> Option<usize> {
     let varied = !values.all(|c| Some(c) == first);
     // Six pairs of digits are many things: dates, combinations, scores.
     let hexadecimal = matched.bytes().any(|byte| byte.is_ascii_alphabetic());
-    let named = || {
-        is_named(
-            candidate,
-            &["mac", "ethernet", "bssid", "hardware address", "wlan", "bluetooth", "hwaddr"],
-        )
-    };
-    whole(candidate, varied && !is_part(candidate, separator) && (hexadecimal || named()))
+    let named = || is_named(candidate, &["mac", "ethernet", "bssid", "hardware address", "wlan", "bluetooth", "hwaddr"]);
+    whole(candidate, varied && !is_part(candidate, separator, 16) && (hexadecimal || named()))
 }
 
 /// Whether more of the same kind stands before or after.
-fn is_part(candidate: &Candidate<'_>, separator: char) -> bool {
+fn is_part(candidate: &Candidate<'_>, separator: char, radix: u32) -> bool {
     let mut before = candidate.before().chars().rev();
     let mut after = candidate.after().chars();
     let joined = |first: Option<char>, second: Option<char>| {
-        first == Some(separator) && second.is_some_and(|c| c.is_ascii_hexdigit())
+        first == Some(separator) && second.is_some_and(|c| c.is_digit(radix))
     };
     joined(before.next(), before.next()) || joined(after.next(), after.next())
 }

@@ -4,7 +4,7 @@
 //! The plans are those of libphonenumber, through the `phonenumber` crate.
 
 use super::Recogniser;
-use super::around::{goes_on, has_word, is_named, stands_alone, whole};
+use super::around::{begins_alone, goes_on, has_word, is_named, whole};
 use super::digits::{bare, is_date, number};
 use crate::detect::Candidate;
 
@@ -100,6 +100,17 @@ const OTHER_BYTES: usize = 24;
 /// E.164 has at most 15 digits.
 const DIGITS_MAX: usize = 15;
 
+/// A label may hang on: `-office`.
+fn ends_here(candidate: &Candidate<'_>) -> bool {
+    let after = candidate.after();
+    let label = after.trim_start_matches(['-', ' ']);
+    WORDS_AFTER.iter().any(|word| label.starts_with(word)) || !goes_on(after)
+}
+
+fn stands_alone(candidate: &Candidate<'_>) -> bool {
+    begins_alone(candidate) && ends_here(candidate)
+}
+
 /// Without the extension.
 fn without_extension(matched: &str) -> &str {
     matched.split(['x', 'e']).next().unwrap_or_default().trim_end()
@@ -107,7 +118,7 @@ fn without_extension(matched: &str) -> &str {
 
 fn is_international(candidate: &Candidate<'_>) -> Option<usize> {
     let matched = candidate.matched();
-    if goes_on(candidate.after()) {
+    if !ends_here(candidate) {
         return None;
     }
     let named = is_named(candidate, WORDS);

@@ -19,7 +19,7 @@ const fn part(pattern: &'static str, check: crate::detect::Check) -> Recogniser 
 
 pub(super) const RECOGNISERS: &[Recogniser] = &[
     part(
-        r"-----begin [a-z0-9 ]{0,20}private key(?: block)?-----(?:(?: |\\n|\\r)*(?:proc-type: 4,encrypted|dek-info: [a-z0-9-]{4,16},[0-9a-f]{8,32}|version: [a-z0-9 .()]{1,24}))*(?:(?: |\\n|\\r){0,4}[a-z0-9+/=]{16,80}){1,3}",
+        r"-----begin [a-z0-9 ]{0,20}private key(?: block)?-----(?:(?: |\\n|\\r){0,4}(?:proc-type: 4,encrypted|dek-info: [a-z0-9-]{4,16},[0-9a-f]{8,32}|version: [a-z0-9 .()]{1,24})){0,2}(?:(?: |\\n|\\r){0,4}[a-z0-9+/=]{16,80}){1,3}",
         |candidate| whole(candidate, true),
     ),
     part(r" ?[a-z0-9+/=\\]{16,160}", is_line).in_whole_runs(),

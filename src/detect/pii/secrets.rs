@@ -121,6 +121,7 @@ const BETWEEN: [&str; 10] = [":", "=", "=>", ":=", "is", "is:", "->", "to", "as"
 
 /// Bits per character of a random value; prose and identifiers have less.
 const ENTROPY_MIN: f64 = 3.0;
+const ENTROPY_HIGH: f64 = 4.0;
 const DIGITS_MIN: usize = 2;
 
 fn is_amazon(candidate: &Candidate<'_>) -> Option<usize> {
@@ -138,7 +139,10 @@ fn is_random(candidate: &Candidate<'_>) -> Option<usize> {
 fn looks_random(text: &str) -> bool {
     let digits = text.bytes().filter(u8::is_ascii_digit).count();
     let letters = text.bytes().filter(u8::is_ascii_lowercase).count();
-    digits >= DIGITS_MIN && letters >= DIGITS_MIN && entropy(text) >= ENTROPY_MIN
+    letters >= DIGITS_MIN
+        && (digits >= DIGITS_MIN && entropy(text) >= ENTROPY_MIN
+            // One digit is enough in a text without words.
+            || digits > 0 && !text.contains(['_', '-', '.']) && entropy(text) >= ENTROPY_HIGH)
 }
 
 /// Shannon's, in bits per character.
@@ -161,13 +165,14 @@ fn entropy(text: &str) -> f64 {
 }
 
 fn is_called_a_key(candidate: &Candidate<'_>) -> Option<usize> {
-    let matched = candidate.matched();
+    // A full stop ends the sentence.
+    let matched = candidate.matched().trim_end_matches('.');
     // `api_key=value` is one run; the value begins after the sign.
     if let Some((name, value)) = matched.split_once('=')
         && value.len() >= 16
     {
         let named = NAMES.iter().any(|known| name.ends_with(known));
-        return whole(candidate, named && looks_random(value) && is_no_path(value));
+        return (named && looks_random(value) && is_no_path(value)).then_some(matched.len());
     }
     let before = candidate.before().trim_end_matches([' ', '"', '\'', '(', '<']);
     let named = |text: &str| {
@@ -176,7 +181,7 @@ fn is_called_a_key(candidate: &Candidate<'_>) -> Option<usize> {
     };
     let called = BETWEEN.iter().any(|sign| before.strip_suffix(sign).is_some_and(named))
         || before.ends_with("bearer");
-    whole(candidate, called && looks_random(matched) && is_no_path(matched))
+    (called && looks_random(matched) && is_no_path(matched)).then_some(matched.len())
 }
 
 /// A path or a host name is no secret.

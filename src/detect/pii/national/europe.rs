@@ -264,7 +264,12 @@ fn codice_fiscale(text: &str) -> bool {
         let even = if value < 10 { value } else { value - 10 };
         Some(sum + if place % 2 == 0 { odd } else { even })
     });
-    let month = text.chars().nth(8).is_some_and(|c| "abcdehlmprst".contains(c));
+    // In place of a digit stands a letter when two people would have one code.
+    let numeric = [6, 7, 9, 10, 12, 13, 14].into_iter().all(|at| {
+        text.chars().nth(at).is_some_and(|c| c.is_ascii_digit() || "lmnpqrstuv".contains(c))
+    });
+    let digits = text.bytes().filter(u8::is_ascii_digit).count();
+    let month = numeric && digits >= 3 && text.chars().nth(8).is_some_and(|c| "abcdehlmprst".contains(c));
     let check = text.chars().nth(15).and_then(|c| c.to_digit(36));
     month && sum.zip(check).is_some_and(|(sum, check)| check >= 10 && sum % 26 == check - 10)
 }
