@@ -16,7 +16,6 @@ const LISTED_MAX: usize = 12;
 const LITERALS_MAX: usize = 8;
 const COLUMNS: usize = 70;
 
-#[expect(clippy::too_many_arguments, reason = "the flags of one command")]
 pub(super) fn run(
     out: &mut impl Write,
     engine: &Engine,
