@@ -11,8 +11,12 @@
 
 #[path = "policies/compile.rs"]
 mod compile;
+#[path = "policies/disguise.rs"]
+mod disguise;
 #[path = "policies/engine.rs"]
 mod engine;
+#[path = "policies/readings.rs"]
+mod readings;
 #[path = "policies/sample.rs"]
 mod sample;
 #[path = "policies/screen.rs"]
