@@ -11,6 +11,8 @@
 
 #[path = "policies/compile.rs"]
 mod compile;
+#[path = "policies/disguise.rs"]
+mod disguise;
 #[path = "policies/engine.rs"]
 mod engine;
 #[path = "policies/evasion.rs"]
@@ -31,6 +33,8 @@ mod kinds;
 mod pii;
 #[path = "policies/redaction.rs"]
 mod redaction;
+#[path = "policies/readings.rs"]
+mod readings;
 #[path = "policies/sample.rs"]
 mod sample;
 #[path = "policies/schema.rs"]
