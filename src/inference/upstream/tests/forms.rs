@@ -53,7 +53,7 @@ async fn counts_of_each_choice_are_added_up() {
         let with = event(&format!(
             r#"{{"choices":[{{"index":{choice},"text":"","finish_reason":"length"}}],{counted}}}"#
         ));
-        [finished(choice, "length") + &apart, with]
+        [[finished(choice, "length"), apart].concat(), with]
     };
     for form in 0..2 {
         let end = |choice, tokens| ended(choice, tokens)[form].clone();
