@@ -127,7 +127,7 @@ fn what_exceeds_the_depth_is_told() {
     assert_eq!(read.list.len(), MAX.depth);
     assert_eq!(read.unjudged, [4..4 + hidden.len()]);
     let deep = ViewsMax { depth: 6, ..MAX };
-    assert_eq!(views(&text, &Canonical::of(&text), deep).unjudged, []);
+    assert!(views(&text, &Canonical::of(&text), deep).unjudged.is_empty());
 }
 
 #[test]

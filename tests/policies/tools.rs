@@ -530,6 +530,7 @@ fn record(policy: &policy::Engine, text: &str) -> Entry {
         stored: Vec::new(),
         turns_dropped: 0,
         stripped_fields: Vec::new(),
+        restored: 0,
         usage: None,
         timings: Timings::default(),
         held: Held::default(),
