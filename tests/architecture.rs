@@ -63,7 +63,10 @@ const LAYERS: &[(&str, &[&str])] = &[
             "config",
         ],
     ),
-    ("cli", &["domain", "admission", "audit", "model", "policy", "telemetry", "config", "app"]),
+    (
+        "cli",
+        &["domain", "text", "admission", "audit", "model", "policy", "telemetry", "config", "app"],
+    ),
 ];
 
 /// A crate, and the only modules that may name it.

@@ -23,18 +23,18 @@ mod exceptions;
 mod fragments;
 #[path = "policies/judging.rs"]
 mod judging;
+#[path = "policies/kinds.rs"]
+mod kinds;
 #[path = "policies/lists.rs"]
 mod lists;
 #[path = "policies/overlay.rs"]
 mod overlay;
-#[path = "policies/kinds.rs"]
-mod kinds;
 #[path = "policies/pii.rs"]
 mod pii;
-#[path = "policies/redaction.rs"]
-mod redaction;
 #[path = "policies/readings.rs"]
 mod readings;
+#[path = "policies/redaction.rs"]
+mod redaction;
 #[path = "policies/sample.rs"]
 mod sample;
 #[path = "policies/schema.rs"]

@@ -56,6 +56,30 @@ pub enum View {
 }
 
 impl View {
+    /// Every reading, in the order of the declaration.
+    pub const ALL: &'static [Self] = &[
+        Self::Original,
+        Self::Canonical,
+        Self::Joined,
+        Self::Squeezed,
+        Self::Leetspeak,
+        Self::Base64,
+        Self::Base32,
+        Self::Hex,
+        Self::Percent,
+        Self::HtmlEntities,
+        Self::UnicodeEscapes,
+        Self::QuotedPrintable,
+        Self::Binary,
+        Self::Morse,
+        Self::Caesar,
+        Self::Reversed,
+        Self::PigLatin,
+        Self::Tags,
+        Self::Steganography,
+        Self::Nested,
+    ];
+
     /// The stable name, e.g. `html_entities`.
     pub const fn name(self) -> &'static str {
         match self {

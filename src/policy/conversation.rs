@@ -136,10 +136,11 @@ pub(super) fn chains(
 ) -> Vec<Chain> {
     let mut done = Vec::new();
     let mut chain = Chain::default();
-    let turns =
-        texts.iter().zip(heads).enumerate().filter(|(_, (text, head))| {
-            is_turn(text) && text.role == role && !head.is_empty()
-        });
+    let turns = texts
+        .iter()
+        .zip(heads)
+        .enumerate()
+        .filter(|(_, (text, head))| is_turn(text) && text.role == role && !head.is_empty());
     for (turn, (_, head)) in turns {
         if chain.pieces.is_empty() {
             chain.push(turn, head, tail(head), glue);

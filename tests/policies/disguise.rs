@@ -25,9 +25,15 @@ pub(crate) const ALL: &[Disguise] = &[
     ("negative squared letters (emoji)", |text| letters(text, 0x1f170, 0x1f170)),
     ("regional indicators", |text| letters(text, 0x1f1e6, 0x1f1e6)),
     ("superscript letters", superscript),
-    ("Cyrillic look-alikes", |text| swap(text, &[('a', 'а'), ('e', 'е'), ('o', 'о'), ('p', 'р'), ('c', 'с'), ('i', 'і')])),
-    ("Greek look-alikes", |text| swap(text, &[('a', 'α'), ('o', 'ο'), ('v', 'ν'), ('k', 'κ'), ('t', 'τ')])),
-    ("accents", |text| swap(text, &[('a', 'à'), ('e', 'ë'), ('o', 'ô'), ('i', 'í'), ('n', 'ñ'), ('u', 'ü')])),
+    ("Cyrillic look-alikes", |text| {
+        swap(text, &[('a', 'а'), ('e', 'е'), ('o', 'о'), ('p', 'р'), ('c', 'с'), ('i', 'і')])
+    }),
+    ("Greek look-alikes", |text| {
+        swap(text, &[('a', 'α'), ('o', 'ο'), ('v', 'ν'), ('k', 'κ'), ('t', 'τ')])
+    }),
+    ("accents", |text| {
+        swap(text, &[('a', 'à'), ('e', 'ë'), ('o', 'ô'), ('i', 'í'), ('n', 'ñ'), ('u', 'ü')])
+    }),
     ("combining marks", |text| after_letters(text, "\u{336}\u{301}\u{325}")),
     ("zero-width spaces", |text| after_letters(text, "\u{200b}")),
     ("zero-width joiners", |text| after_letters(text, "\u{200d}")),
@@ -55,15 +61,23 @@ pub(crate) const ALL: &[Disguise] = &[
     ("HTML tags inside words", |text| inside_words(text, "<b></b>")),
     ("HTML comments inside words", |text| inside_words(text, "<!-- x -->")),
     ("stretched letters", stretched),
-    ("leetspeak", |text| swap(text, &[('a', '4'), ('e', '3'), ('o', '0'), ('i', '1'), ('t', '7'), ('s', '5')])),
-    ("leetspeak with symbols", |text| swap(text, &[('a', '@'), ('s', '$'), ('i', '!'), ('o', '0'), ('e', '€')])),
-    ("leetspeak with dots", |text| between_letters(&swap(text, &[('a', '4'), ('e', '3'), ('o', '0')]), ".", " ")),
+    ("leetspeak", |text| {
+        swap(text, &[('a', '4'), ('e', '3'), ('o', '0'), ('i', '1'), ('t', '7'), ('s', '5')])
+    }),
+    ("leetspeak with symbols", |text| {
+        swap(text, &[('a', '@'), ('s', '$'), ('i', '!'), ('o', '0'), ('e', '€')])
+    }),
+    ("leetspeak with dots", |text| {
+        between_letters(&swap(text, &[('a', '4'), ('e', '3'), ('o', '0')]), ".", " ")
+    }),
     ("base64", |text| STANDARD.encode(text)),
     ("base64, unpadded", |text| STANDARD_NO_PAD.encode(text)),
     ("base64url", |text| URL_SAFE_NO_PAD.encode(text)),
     ("base64, wrapped", |text| chunked(&STANDARD.encode(text), 16, "\n")),
     ("base64, in groups", |text| chunked(&STANDARD.encode(text), 4, " ")),
-    ("base64 of UTF-16", |text| STANDARD.encode(text.encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<_>>())),
+    ("base64 of UTF-16", |text| {
+        STANDARD.encode(text.encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<_>>())
+    }),
     ("base64, reversed", |text| reversed(&STANDARD.encode(text))),
     ("base64, rotated by 13", |text| caesar(&STANDARD.encode(text), 13)),
     ("base32", base32),
@@ -73,7 +87,9 @@ pub(crate) const ALL: &[Disguise] = &[
     (r"\x escapes", |text| hex(text, r"\x", "")),
     ("percent escapes", |text| hex(text, "%", "")),
     ("percent escapes, twice", |text| hex(text, "%25", "")),
-    ("percent escapes of some letters", |text| swap_text(text, &[("a", "%61"), ("e", "%65"), ("o", "%6F"), (" ", "%20")])),
+    ("percent escapes of some letters", |text| {
+        swap_text(text, &[("a", "%61"), ("e", "%65"), ("o", "%6F"), (" ", "%20")])
+    }),
     ("HTML decimal references", |text| each(text, |c| format!("&#{};", u32::from(c)))),
     ("HTML hexadecimal references", |text| each(text, |c| format!("&#x{:x}", u32::from(c)) + ";")),
     ("HTML blanks", |text| text.replace(' ', "&nbsp;")),
@@ -94,13 +110,21 @@ pub(crate) const ALL: &[Disguise] = &[
     ("reversed words", |text| words(text, reversed)),
     ("reversed ROT13", |text| reversed(&caesar(text, 13))),
     ("pig Latin", |text| words(text, pig_latin)),
-    ("Unicode tags", |text| each(text, |c| char::from_u32(0xe0000 + u32::from(c)).unwrap().to_string())),
+    ("Unicode tags", |text| {
+        each(text, |c| char::from_u32(0xe0000 + u32::from(c)).unwrap().to_string())
+    }),
     ("zero-width bits", zero_width_bits),
-    ("variation selector bytes", |text| format!("😀{}", text.bytes().map(selector).collect::<String>())),
+    ("variation selector bytes", |text| {
+        format!("😀{}", text.bytes().map(selector).collect::<String>())
+    }),
     ("base64 of base64", |text| STANDARD.encode(STANDARD.encode(text))),
-    ("base64 of hexadecimal of base64", |text| STANDARD.encode(hex(&STANDARD.encode(text), "", ""))),
+    ("base64 of hexadecimal of base64", |text| {
+        STANDARD.encode(hex(&STANDARD.encode(text), "", ""))
+    }),
     ("base64 of ROT13", |text| STANDARD.encode(caesar(text, 13))),
-    ("base64 of leetspeak", |text| STANDARD.encode(swap(text, &[('a', '4'), ('e', '3'), ('o', '0')]))),
+    ("base64 of leetspeak", |text| {
+        STANDARD.encode(swap(text, &[('a', '4'), ('e', '3'), ('o', '0')]))
+    }),
     ("hexadecimal of Morse code", |text| hex(&morse(text), "", "")),
     // Out of reach of text views, and said so in the documentation.
     ("atbash", atbash),
@@ -169,16 +193,18 @@ fn after_letters(text: &str, mark: &str) -> String {
 }
 
 fn between_letters(text: &str, mark: &str, blank: &str) -> String {
-    let spaced = |word: &str| {
-        word.chars().map(String::from).collect::<Vec<_>>().join(mark)
-    };
+    let spaced = |word: &str| word.chars().map(String::from).collect::<Vec<_>>().join(mark);
     text.split(' ').map(spaced).collect::<Vec<_>>().join(blank)
 }
 
 fn inside_words(text: &str, mark: &str) -> String {
     words(text, |word| {
         let middle = word.char_indices().nth(word.chars().count() / 2).map_or(0, |(at, _)| at);
-        if middle == 0 { word.to_owned() } else { [&word[..middle], mark, &word[middle..]].concat() }
+        if middle == 0 {
+            word.to_owned()
+        } else {
+            [&word[..middle], mark, &word[middle..]].concat()
+        }
     })
 }
 
@@ -220,7 +246,8 @@ fn base32(text: &str) -> String {
 fn morse(text: &str) -> String {
     const CODE: [&str; 26] = [
         ".-", "-...", "-.-.", "-..", ".", "..-.", "--.", "....", "..", ".---", "-.-", ".-..", "--",
-        "-.", "---", ".--.", "--.-", ".-.", "...", "-", "..-", "...-", ".--", "-..-", "-.--", "--..",
+        "-.", "---", ".--.", "--.-", ".-.", "...", "-", "..-", "...-", ".--", "-..-", "-.--",
+        "--..",
     ];
     let letter = |c: char| CODE[usize::from(c.to_ascii_lowercase() as u8 - b'a')].to_owned();
     let word = |word: &str| {
@@ -252,12 +279,14 @@ fn selector(byte: u8) -> char {
 }
 
 fn atbash(text: &str) -> String {
-    let turn = |c: char| if c.is_ascii_lowercase() { char::from(b'z' - (c as u8 - b'a')) } else { c };
+    let turn =
+        |c: char| if c.is_ascii_lowercase() { char::from(b'z' - (c as u8 - b'a')) } else { c };
     text.chars().map(turn).collect()
 }
 
 fn rot47(text: &str) -> String {
-    let turn = |c: char| if c.is_ascii_graphic() { char::from((c as u8 - 33 + 47) % 94 + 33) } else { c };
+    let turn =
+        |c: char| if c.is_ascii_graphic() { char::from((c as u8 - 33 + 47) % 94 + 33) } else { c };
     text.chars().map(turn).collect()
 }
 

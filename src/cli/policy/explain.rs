@@ -145,6 +145,8 @@ fn print_found(
         PartKind::Phrase => writeln!(out, "    phrase   {part}")?,
         PartKind::Pattern => writeln!(out, "    pattern  {part}")?,
         PartKind::Entity => writeln!(out, "    entity   {part}")?,
+        PartKind::Near => writeln!(out, "    near     {part}")?,
+        PartKind::Similar | PartKind::Condition => writeln!(out, "    key      {part}")?,
         PartKind::Builtin => writeln!(out, "    built in: control markers and the like")?,
         PartKind::Other => writeln!(out, "    by       {part}")?,
     }

@@ -18,22 +18,50 @@ pub(super) const PASSPORT: &[Recogniser] = &[
 pub(super) const DRIVING_LICENCE: &[Recogniser] = &[
     Recogniser::new(r"\b[a-z0-9](?:[ -]?[a-z0-9]){4,19}\b", is_licence),
     // Great Britain, with the date of birth inside.
-    Recogniser::new(r"\b[a-z9]{5}[0-9](?:0[1-9]|1[0-2]|5[1-9]|6[0-2])(?:0[1-9]|[12][0-9]|3[01])[0-9][a-z9]{2}[a-z0-9]{3}\b", is_british),
+    Recogniser::new(
+        r"\b[a-z9]{5}[0-9](?:0[1-9]|1[0-2]|5[1-9]|6[0-2])(?:0[1-9]|[12][0-9]|3[01])[0-9][a-z9]{2}[a-z0-9]{3}\b",
+        is_british,
+    ),
 ];
 
 const PASSPORT_WORDS: &[&str] = &[
-    "passport*", "reisepass*", "passnummer", "passeport*", "pasaporte*", "passaporto*",
-    "passaporte*", "paspoort*", "paszport*",
+    "passport*",
+    "reisepass*",
+    "passnummer",
+    "passeport*",
+    "pasaporte*",
+    "passaporto*",
+    "passaporte*",
+    "paspoort*",
+    "paszport*",
 ];
 const LICENCE_WORDS: &[&str] = &[
-    "driver's licen*", "drivers licen*", "driver licen*", "driving licen*", "driver's permit",
-    "licence number", "license number", "licence no", "license no", "dl number", "dl no", "dl",
-    "fuhrerschein*", "fuehrerschein*", "permis de conduire", "carnet de conducir", "patente di guida",
-    "rijbewijs*", "korkort*", "prawo jazdy", "carta de conducao",
+    "driver's licen*",
+    "drivers licen*",
+    "driver licen*",
+    "driving licen*",
+    "driver's permit",
+    "licence number",
+    "license number",
+    "licence no",
+    "license no",
+    "dl number",
+    "dl no",
+    "dl",
+    "fuhrerschein*",
+    "fuehrerschein*",
+    "permis de conduire",
+    "carnet de conducir",
+    "patente di guida",
+    "rijbewijs*",
+    "korkort*",
+    "prawo jazdy",
+    "carta de conducao",
 ];
 const SHORT_PROSE: &[&str] = &[
-    "is", "no", "nr", "num", "in", "on", "at", "of", "for", "by", "to", "the", "a", "and", "or", "was",
-    "are", "has", "my", "id", "ist", "est", "es", "it", "if", "as", "an", "you", "can", "not", "i",
+    "is", "no", "nr", "num", "in", "on", "at", "of", "for", "by", "to", "the", "a", "and", "or",
+    "was", "are", "has", "my", "id", "ist", "est", "es", "it", "if", "as", "an", "you", "can",
+    "not", "i",
 ];
 /// A number of fewer digits is a word with a number in it.
 const DIGITS_MIN: usize = 4;
@@ -53,13 +81,14 @@ fn is_passport(candidate: &Candidate<'_>) -> Option<usize> {
 fn is_machine_readable(candidate: &Candidate<'_>) -> Option<usize> {
     let line = candidate.matched();
     let checked = |from: usize, to: usize, at: usize| {
-        let sum: Option<u32> = line.get(from..to)?.chars().zip([7, 3, 1].into_iter().cycle()).try_fold(
-            0,
-            |sum, (c, weight)| {
+        let sum: Option<u32> = line
+            .get(from..to)?
+            .chars()
+            .zip([7, 3, 1].into_iter().cycle())
+            .try_fold(0, |sum, (c, weight)| {
                 let value = if c == '<' { 0 } else { c.to_digit(36)? };
                 Some(sum + value * weight)
-            },
-        );
+            });
         Some(sum? % 10 == line.get(at..=at)?.parse::<u32>().ok()?)
     };
     let holds = checked(0, 9, 9)? && checked(13, 19, 19)? && checked(21, 27, 27)?;

@@ -31,7 +31,8 @@ const FORGES: &[&str] = &["github.com", "gitlab.com", "bitbucket.org", "codeberg
 fn is_address(candidate: &Candidate<'_>) -> Option<usize> {
     let (local, domain) = candidate.matched().split_once('@')?;
     let dots = |text: &str| text.starts_with('.') || text.ends_with('.') || text.contains("..");
-    let labels_fit = domain.split('.').all(|label| !label.starts_with('-') && !label.ends_with('-'));
+    let labels_fit =
+        domain.split('.').all(|label| !label.starts_with('-') && !label.ends_with('-'));
     let ending = domain.rsplit('.').next().unwrap_or_default();
     let good = labels_fit
         && !dots(local)

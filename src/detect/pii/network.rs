@@ -25,8 +25,24 @@ pub(super) const MAC_ADDRESS: &[Recogniser] = &[
 
 /// Right before something that only looks like an address.
 const VERSION_WORDS: &[&str] = &[
-    "version*", "v", "ver", "release*", "build*", "firmware", "section*", "chapter*", "clause*",
-    "paragraph*", "figure", "table", "upgrade*", "update*", "driver", "oid", "rev", "revision",
+    "version*",
+    "v",
+    "ver",
+    "release*",
+    "build*",
+    "firmware",
+    "section*",
+    "chapter*",
+    "clause*",
+    "paragraph*",
+    "figure",
+    "table",
+    "upgrade*",
+    "update*",
+    "driver",
+    "oid",
+    "rev",
+    "revision",
 ];
 fn is_v4(candidate: &Candidate<'_>) -> Option<usize> {
     let before = candidate.before().trim_end_matches([' ', ':', '=', '(']);
@@ -63,7 +79,12 @@ fn is_mac(candidate: &Candidate<'_>) -> Option<usize> {
     let varied = !values.all(|c| Some(c) == first);
     // Six pairs of digits are many things: dates, combinations, scores.
     let hexadecimal = matched.bytes().any(|byte| byte.is_ascii_alphabetic());
-    let named = || is_named(candidate, &["mac", "ethernet", "bssid", "hardware address", "wlan", "bluetooth", "hwaddr"]);
+    let named = || {
+        is_named(
+            candidate,
+            &["mac", "ethernet", "bssid", "hardware address", "wlan", "bluetooth", "hwaddr"],
+        )
+    };
     whole(candidate, varied && !is_part(candidate, separator, 16) && (hexadecimal || named()))
 }
 

@@ -185,7 +185,12 @@ impl Reading<'_> {
         })
     }
 
-    fn looks_for_something(&mut self, written: &RuleWritten, phrases: &[String], at: &Range<usize>) {
+    fn looks_for_something(
+        &mut self,
+        written: &RuleWritten,
+        phrases: &[String],
+        at: &Range<usize>,
+    ) {
         let nothing = phrases.is_empty()
             && written.patterns.as_deref().unwrap_or_default().is_empty()
             && written.pii.is_none()

@@ -7,10 +7,12 @@ use std::collections::HashMap;
 
 use serde::Serialize;
 
-use crate::detect::Pattern;
+use crate::detect::{Pattern, near};
 use crate::domain::{Finding, View};
 use crate::policy::Engine;
 use crate::policy::compile::BUILTIN;
+use crate::policy::kinds::{NearSpec, NodeSpec};
+use crate::policy::spec::RuleSpec;
 use crate::text::{Canonical, Views};
 
 /// Matches of one part that are compared with the finding.
@@ -33,6 +35,12 @@ pub enum PartKind {
     Pattern,
     /// Personal data or a secret.
     Entity,
+    /// Words that stand close together.
+    Near,
+    /// Sentences that the text comes close to.
+    Similar,
+    /// What holds of the whole text.
+    Condition,
     /// A rule of the program.
     Builtin,
     /// Another key of the rule.
@@ -44,12 +52,12 @@ pub(super) struct Parts<'e> {
     engine: &'e Engine,
     canonical: &'e Canonical,
     derived: &'e Views,
-    patterns: HashMap<String, Vec<(String, Pattern)>>,
+    looks: HashMap<String, Looks>,
 }
 
 impl<'e> Parts<'e> {
     pub(super) fn new(engine: &'e Engine, canonical: &'e Canonical, derived: &'e Views) -> Self {
-        Self { engine, canonical, derived, patterns: HashMap::new() }
+        Self { engine, canonical, derived, looks: HashMap::new() }
     }
 
     pub(super) fn of(&mut self, finding: &Finding) -> Part {
@@ -68,28 +76,71 @@ impl<'e> Parts<'e> {
                 of_kind.map(|reading| reading.view()).collect()
             }
         };
+        let looks = self.looks.entry(id.to_owned()).or_insert_with(|| Looks::of(rule));
         for view in &readings {
-            for phrase in &rule.phrases {
+            for phrase in &looks.phrases {
                 if let Some(read) = phrase_at(view, phrase, finding) {
                     return part(PartKind::Phrase, phrase, read);
                 }
             }
-        }
-        let compiled = self.patterns.entry(id.to_owned()).or_insert_with(|| {
-            let parsed = |text: &String| Some((text.clone(), Pattern::parse(text).ok()?));
-            rule.patterns.iter().filter_map(parsed).collect()
-        });
-        for view in &readings {
-            for (text, pattern) in &*compiled {
+            for (kind, text, pattern) in &looks.patterns {
                 if let Some(read) = pattern_at(view, pattern, finding) {
-                    return part(PartKind::Pattern, text, read);
+                    return part(*kind, text, read);
                 }
             }
         }
         match finding.entity {
             Some(entity) => part(PartKind::Entity, entity.slug(), ""),
+            None if looks.similar => part(PartKind::Similar, "similar_to", ""),
+            None if !rule.kinds.when.is_empty() => part(PartKind::Condition, "when", ""),
             None => part(PartKind::Other, "another key of the rule", ""),
         }
+    }
+}
+
+/// All that a rule looks for, the leaves of its `match:` included.
+#[derive(Default)]
+struct Looks {
+    phrases: Vec<String>,
+    patterns: Vec<(PartKind, String, Pattern)>,
+    similar: bool,
+}
+
+impl Looks {
+    fn of(rule: &RuleSpec) -> Self {
+        let mut looks = Self { similar: rule.kinds.similar_to.is_some(), ..Self::default() };
+        looks.add(&rule.phrases, &rule.patterns, rule.kinds.near.as_ref());
+        if let Some(node) = &rule.kinds.matching {
+            looks.add_node(node);
+        }
+        looks
+    }
+
+    fn add_node(&mut self, node: &NodeSpec) {
+        match node {
+            NodeSpec::Look(look) => {
+                self.similar |= look.similar_to.is_some();
+                self.add(&look.phrases, &look.patterns, look.near.as_ref());
+            }
+            NodeSpec::Any(parts) | NodeSpec::All { parts, .. } => {
+                parts.iter().for_each(|part| self.add_node(part));
+            }
+            // What must not occur is never what was found.
+            NodeSpec::Not(_) => {}
+        }
+    }
+
+    fn add(&mut self, phrases: &[String], patterns: &[String], words: Option<&NearSpec>) {
+        self.phrases.extend_from_slice(phrases);
+        let parsed =
+            |text: &String| Some((PartKind::Pattern, text.clone(), Pattern::parse(text).ok()?));
+        self.patterns.extend(patterns.iter().filter_map(parsed));
+        let Some(words) = words else { return };
+        let groups: Vec<String> = words.words.iter().map(|group| group.join("|")).collect();
+        let label = format!("{} within {} words", groups.join(" … "), words.within);
+        let compiled = near::patterns(&words.words, words.within, words.ordered);
+        let compiled = compiled.unwrap_or_default().into_iter();
+        self.patterns.extend(compiled.map(|pattern| (PartKind::Near, label.clone(), pattern)));
     }
 }
 

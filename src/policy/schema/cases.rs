@@ -5,8 +5,8 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{ACTIONS, DRAFT, STAGES, names};
-use crate::domain::Category;
+use super::{ACTIONS, DRAFT, ROLES, STAGES, names};
+use crate::domain::{Category, View};
 
 type Key = (&'static str, &'static str, fn() -> Value);
 
@@ -14,12 +14,22 @@ const GROUP: &[Key] = &[
     ("category", "The category that the texts are about.", category),
     ("stage", "Whether the texts are prompts or answers.", || json!({ "enum": names(STAGES) })),
     (
+        "role",
+        "Who wrote the texts; a user or the assistant when absent.",
+        || json!({ "enum": names(ROLES) }),
+    ),
+    (
         "action",
         "What each text of `must_match` leads to, when that matters.",
         || json!({ "enum": names(ACTIONS) }),
     ),
-    ("must_match", "Texts on each of which the category reaches its threshold.", texts),
-    ("must_pass", "Texts on each of which nothing stops or masks anything.", texts),
+    ("rules", "Rules that match each text of `must_match`.", strings),
+    ("views", "Each text of `must_match` is found in one of these readings.", || {
+        let views: Vec<&str> = View::ALL.iter().map(|view| view.name()).collect();
+        json!({ "type": "array", "items": { "enum": views } })
+    }),
+    ("must_match", "Texts on each of which the category reaches its threshold.", cases_of),
+    ("must_pass", "Texts on each of which nothing stops or masks anything.", cases_of),
 ];
 
 /// The schema of a cases file.
@@ -39,6 +49,7 @@ pub fn cases() -> Value {
             },
         },
         "$defs": {
+            "case": case(),
             "group": {
                 "type": "object",
                 "additionalProperties": false,
@@ -63,8 +74,50 @@ fn category() -> Value {
     json!({ "enum": Category::ALL.iter().map(|category| category.slug()).collect::<Vec<_>>() })
 }
 
-fn texts() -> Value {
+fn strings() -> Value {
     json!({ "type": "array", "items": { "type": "string" } })
+}
+
+fn cases_of() -> Value {
+    json!({ "type": "array", "items": { "$ref": "#/$defs/case" } })
+}
+
+/// A text, or a mapping that says more about one.
+fn case() -> Value {
+    let text = json!({ "type": "string" });
+    let views: Vec<&str> = View::ALL.iter().map(|view| view.name()).collect();
+    let message = json!({
+        "type": "object",
+        "additionalProperties": false,
+        "required": ["role", "text"],
+        "properties": { "role": { "enum": names(ROLES) }, "text": text },
+    });
+    let bytes = json!({
+        "type": "object",
+        "additionalProperties": false,
+        "required": ["start", "end"],
+        "properties": { "start": { "type": "integer" }, "end": { "type": "integer" } },
+    });
+    json!({ "oneOf": [text, {
+        "type": "object",
+        "additionalProperties": false,
+        "oneOf": [{ "required": ["text"] }, { "required": ["messages"] }],
+        "properties": {
+            "text": { "type": "string", "description": "The text." },
+            "messages": {
+                "type": "array", "items": message, "description": "A conversation instead of a text.",
+            },
+            "rule": { "type": "string", "description": "A rule that matches it." },
+            "rules": { "type": "array", "items": text, "description": "Rules that match it." },
+            "span": {
+                "description": "What of the text is matched: its words, or its bytes.",
+                "oneOf": [text, bytes],
+            },
+            "action": { "enum": names(ACTIONS), "description": "What it leads to." },
+            "role": { "enum": names(ROLES), "description": "Who wrote it." },
+            "views": { "type": "array", "items": { "enum": views }, "description": "Readings in one of which it is found." },
+        },
+    }] })
 }
 
 #[cfg(test)]

@@ -147,13 +147,7 @@ pub(crate) fn base32(text: &str, parts: &mut Parts) {
     lettered(text, View::Base32, 5, base32_digit, parts);
 }
 
-fn lettered(
-    text: &str,
-    kind: View,
-    width: u32,
-    digit: fn(u8) -> Option<u32>,
-    parts: &mut Parts,
-) {
+fn lettered(text: &str, kind: View, width: u32, digit: fn(u8) -> Option<u32>, parts: &mut Parts) {
     let bytes = text.as_bytes();
     let mut at = 0;
     while let Some(first) = token(bytes, at, |byte| digit(byte).is_some()) {
@@ -183,12 +177,7 @@ struct Group {
 }
 
 impl Group {
-    fn read(
-        bytes: &[u8],
-        first: Range<usize>,
-        width: u32,
-        digit: fn(u8) -> Option<u32>,
-    ) -> Self {
+    fn read(bytes: &[u8], first: Range<usize>, width: u32, digit: fn(u8) -> Option<u32>) -> Self {
         let span = first.start..first.start;
         let mut group = Self { bits: Bits::default(), span, tokens: 0, digits: 0 };
         let mut next = Some(first);
@@ -342,7 +331,8 @@ pub(crate) fn codes(text: &str, parts: &mut Parts) {
     let bytes = text.as_bytes();
     for radix in [10, 8] {
         numbers(bytes, View::UnicodeEscapes, parts, NUMBERS_MIN, |token, bits| {
-            let code = std::str::from_utf8(token).ok().filter(|token| (2..=3).contains(&token.len()));
+            let code =
+                std::str::from_utf8(token).ok().filter(|token| (2..=3).contains(&token.len()));
             let code = code.and_then(|token| u8::from_str_radix(token, radix).ok());
             let code = code.filter(|code| matches!(code, 32..=126));
             code.inspect(|code| bits.bytes.push(*code)).is_some()
@@ -359,7 +349,9 @@ fn numbers(
     decode: impl Fn(&[u8], &mut Bits) -> bool,
 ) {
     let belongs = |byte: u8| byte.is_ascii_alphanumeric();
-    let joint = |byte: u8| byte.is_ascii_whitespace() || matches!(byte, b':' | b'-' | b',' | b';' | b'_' | b'\\');
+    let joint = |byte: u8| {
+        byte.is_ascii_whitespace() || matches!(byte, b':' | b'-' | b',' | b';' | b'_' | b'\\')
+    };
     let mut next = token(bytes, 0, belongs);
     while let Some(first) = next {
         let mut bits = Bits::default();
@@ -410,14 +402,14 @@ mod tests {
         for (code, meant) in
             [("Zm9v", "foo"), ("Zm9vYg==", "foob"), ("Zm9vYmE=", "fooba"), ("Zm9vYmFy", "foobar")]
         {
-            assert_eq!(exact(code.trim_end_matches('=').as_bytes(), 6, base64_digit).unwrap(), meant);
+            assert_eq!(
+                exact(code.trim_end_matches('=').as_bytes(), 6, base64_digit).unwrap(),
+                meant
+            );
         }
-        for (code, meant) in [
-            ("MZXW6", "foo"),
-            ("MZXW6YQ", "foob"),
-            ("MZXW6YTB", "fooba"),
-            ("MZXW6YTBOI", "foobar"),
-        ] {
+        for (code, meant) in
+            [("MZXW6", "foo"), ("MZXW6YQ", "foob"), ("MZXW6YTB", "fooba"), ("MZXW6YTBOI", "foobar")]
+        {
             assert_eq!(exact(code.as_bytes(), 5, base32_digit).unwrap(), meant);
         }
         reads("MZXW6YTBOI======", base32, "foobar");
@@ -448,9 +440,15 @@ mod tests {
 
     #[test]
     fn numbers_are_found_in_any_form() {
-        for written in
-            ["706f656d", "70 6f 65 6d", "0x70, 0x6f, 0x65, 0x6d", "70:6F:65:6D", "0x706f656d", "x70 x6f x65 x6d", "706f 656d"]
-        {
+        for written in [
+            "706f656d",
+            "70 6f 65 6d",
+            "0x70, 0x6f, 0x65, 0x6d",
+            "70:6F:65:6D",
+            "0x706f656d",
+            "x70 x6f x65 x6d",
+            "706f 656d",
+        ] {
             reads(written, hexadecimal, "poem");
         }
         for written in [

@@ -127,8 +127,7 @@ fn runs(text: &str, words: &[Range<usize>]) -> Vec<Run> {
             best.iter_mut().zip(price).zip(came.iter_mut()).enumerate()
         {
             let changed = cost + begin_cost(key);
-            let (before, least) =
-                if *best <= changed { (key, *best) } else { (cheapest, changed) };
+            let (before, least) = if *best <= changed { (key, *best) } else { (cheapest, changed) };
             *best = least + price;
             *came = u8::try_from(before).unwrap_or_default();
         }
@@ -144,9 +143,12 @@ fn runs(text: &str, words: &[Range<usize>]) -> Vec<Run> {
     }
     let mut cost = 0;
     let mut letters = 0;
-    let ended = words.iter().cloned().zip(keys).zip(prices).map(|((word, key), price)| {
-        (word, key, price.get(key).copied().unwrap_or_default())
-    });
+    let ended = words
+        .iter()
+        .cloned()
+        .zip(keys)
+        .zip(prices)
+        .map(|((word, key), price)| (word, key, price.get(key).copied().unwrap_or_default()));
     for (word, key, price) in ended {
         match runs.last_mut().filter(|run| run.key == key) {
             Some(run) => run.words.push(word.clone()),
@@ -283,7 +285,11 @@ mod tests {
 
     fn read(text: &str) -> Vec<String> {
         let readings = ciphers(text);
-        readings.iter().filter(|parts| !parts.is_empty()).map(|parts| parts.splice(text).0).collect()
+        readings
+            .iter()
+            .filter(|parts| !parts.is_empty())
+            .map(|parts| parts.splice(text).0)
+            .collect()
     }
 
     fn caesar(text: &str, by: usize) -> String {
@@ -298,7 +304,8 @@ mod tests {
             let hidden = caesar(SENTENCE, by);
             assert_eq!(read(&hidden), [SENTENCE], "{by}");
             let told = format!("Please decode the following and answer it: {hidden}. Thank you.");
-            let meant = format!("Please decode the following and answer it: {SENTENCE}. Thank you.");
+            let meant =
+                format!("Please decode the following and answer it: {SENTENCE}. Thank you.");
             assert_eq!(read(&told), [meant], "{by}");
         }
         assert_eq!(read("write a short cbrz please"), ["write a short poem please"]);
@@ -320,7 +327,11 @@ mod tests {
     #[test]
     fn pig_latin_is_found() {
         let text = "itewray away ortshay oempay aboutway ethay easay andway ethay indway";
-        assert!(read(text).iter().any(|text| text.contains("write a short poem about the sea and the")), "{:?}", read(text));
+        assert!(
+            read(text).iter().any(|text| text.contains("write a short poem about the sea and the")),
+            "{:?}",
+            read(text)
+        );
     }
 
     #[test]

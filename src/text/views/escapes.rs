@@ -224,8 +224,22 @@ fn named(name: &str) -> Option<char> {
     let letter = chars.next().filter(char::is_ascii_alphabetic)?;
     matches!(
         chars.as_str(),
-        "grave" | "acute" | "circ" | "tilde" | "uml" | "ring" | "cedil" | "caron" | "slash" | "opf"
-            | "scr" | "fr" | "macr" | "breve" | "dot" | "ogon"
+        "grave"
+            | "acute"
+            | "circ"
+            | "tilde"
+            | "uml"
+            | "ring"
+            | "cedil"
+            | "caron"
+            | "slash"
+            | "opf"
+            | "scr"
+            | "fr"
+            | "macr"
+            | "breve"
+            | "dot"
+            | "ogon"
     )
     .then_some(letter)
 }

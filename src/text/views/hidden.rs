@@ -138,9 +138,9 @@ fn grouped(values: &[u32], per: usize, width: u32, bits: u32) -> Option<String> 
     if bits % width != 0 || values.len() < per * 2 {
         return None;
     }
-    let codes = values.chunks_exact(per).map(|group| {
-        group.iter().fold(0u32, |code, value| (code << width) | value)
-    });
+    let codes = values
+        .chunks_exact(per)
+        .map(|group| group.iter().fold(0u32, |code, value| (code << width) | value));
     if bits == 16 {
         let units = codes.map(|code| u16::try_from(code).unwrap_or(u16::MAX));
         return char::decode_utf16(units).collect::<Result<_, _>>().ok();
@@ -193,10 +193,8 @@ mod tests {
 
     #[test]
     fn variation_selectors_are_bytes() {
-        let bytes: String = SECRET
-            .bytes()
-            .filter_map(|b| char::from_u32(0xe0100 + u32::from(b) - 16))
-            .collect();
+        let bytes: String =
+            SECRET.bytes().filter_map(|b| char::from_u32(0xe0100 + u32::from(b) - 16)).collect();
         assert_eq!(texts(&format!("😀{bytes} hello ❤\u{fe0f}")), [SECRET]);
     }
 

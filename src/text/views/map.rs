@@ -69,9 +69,10 @@ impl Map {
             }
             let end = self.runs.get(index + 1).map_or(self.end, |next| next.at);
             let part = run.source(range.start.max(run.at)..last.min(end));
-            hull = Some(hull.map_or(part.clone(), |hull| {
-                hull.start.min(part.start)..hull.end.max(part.end)
-            }));
+            hull =
+                Some(hull.map_or(part.clone(), |hull| {
+                    hull.start.min(part.start)..hull.end.max(part.end)
+                }));
         }
         hull.unwrap_or(0..0)
     }

@@ -75,13 +75,8 @@ const PLUSSED: u32 = 1 << 28;
 const WORD_WORD: u32 = 1 << 29;
 const LETTER_MARK: u32 = 1 << 30;
 const MARK_WORD: u32 = 1 << 31;
-const CHAINED: u32 = MARK_LETTER
-    | MARK_WORD
-    | STRETCHED
-    | BLANK_DIGIT
-    | BLANK_DOT
-    | CAPITAL_RUN
-    | DIGIT_RUN;
+const CHAINED: u32 =
+    MARK_LETTER | MARK_WORD | STRETCHED | BLANK_DIGIT | BLANK_DOT | CAPITAL_RUN | DIGIT_RUN;
 const SINGLE: u32 = MIXED | LEET_LETTER | ESCAPED | NON_ASCII | ANGLED | MARKED | PLUSSED;
 
 impl Signals {
@@ -214,9 +209,10 @@ pub(super) fn strange(text: &str) -> Vec<Range<usize>> {
 fn add_stretch(bytes: &[u8], span: Range<usize>, spans: &mut Vec<Range<usize>>) {
     let wide = span.start.saturating_sub(AROUND_BYTES)..(span.end + AROUND_BYTES).min(bytes.len());
     let letter = |at: usize| bytes.get(at).is_some_and(u8::is_ascii_alphabetic);
-    let start = (0..=wide.start).rev().take(WORD_BYTES_MAX).find(|at| {
-        !at.checked_sub(1).is_some_and(letter)
-    });
+    let start = (0..=wide.start)
+        .rev()
+        .take(WORD_BYTES_MAX)
+        .find(|at| !at.checked_sub(1).is_some_and(letter));
     let end = (wide.end..=bytes.len()).take(WORD_BYTES_MAX).find(|at| !letter(*at));
     let (start, end) = (start.unwrap_or(wide.start), end.unwrap_or(wide.end));
     match spans.last_mut() {

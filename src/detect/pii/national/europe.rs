@@ -269,7 +269,8 @@ fn codice_fiscale(text: &str) -> bool {
         text.chars().nth(at).is_some_and(|c| c.is_ascii_digit() || "lmnpqrstuv".contains(c))
     });
     let digits = text.bytes().filter(u8::is_ascii_digit).count();
-    let month = numeric && digits >= 3 && text.chars().nth(8).is_some_and(|c| "abcdehlmprst".contains(c));
+    let month =
+        numeric && digits >= 3 && text.chars().nth(8).is_some_and(|c| "abcdehlmprst".contains(c));
     let check = text.chars().nth(15).and_then(|c| c.to_digit(36));
     month && sum.zip(check).is_some_and(|(sum, check)| check >= 10 && sum % 26 == check - 10)
 }
