@@ -134,14 +134,19 @@ pub(super) fn chains(
     role: Role,
     glue: &'static str,
 ) -> Vec<Chain> {
-    let mut done = Vec::new();
-    let mut chain = Chain::default();
-    let turns = texts
+    let turns: Vec<(usize, &str)> = texts
         .iter()
         .zip(heads)
         .enumerate()
-        .filter(|(_, (text, head))| is_turn(text) && text.role == role && !head.is_empty());
-    for (turn, (_, head)) in turns {
+        .filter(|(_, (text, head))| is_turn(text) && text.role == role && !head.is_empty())
+        .map(|(turn, (_, head))| (turn, *head))
+        .collect();
+    if turns.len() < 2 {
+        return Vec::new();
+    }
+    let mut done = Vec::new();
+    let mut chain = Chain::default();
+    for (turn, head) in turns {
         if chain.pieces.is_empty() {
             chain.push(turn, head, tail(head), glue);
             continue;

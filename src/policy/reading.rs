@@ -53,10 +53,10 @@ pub(super) struct Reading {
 /// Reads one text on its own.
 pub(super) fn read(watched: &Watched<'_>, limits: &LimitsSpec, role: Role, text: &str) -> Reading {
     let view = Canonical::of(text);
-    let mut reader = Reader::new(watched, limits, role, &[]);
-    reader.canonical(&view, text.len());
-    reader.others(text, &view);
-    reader.whole(text, &view);
+    let mut reader = Reader::new(watched, limits, role, text, &[]);
+    reader.canonical(&view);
+    reader.others(&view);
+    reader.whole(&view);
     reader.finish()
 }
 
@@ -69,9 +69,9 @@ pub(super) fn read_seams(
     seams: &[Range<usize>],
 ) -> Reading {
     let view = Canonical::of(text);
-    let mut reader = Reader::new(watched, limits, role, seams);
+    let mut reader = Reader::new(watched, limits, role, text, seams);
     reader.around_seams(&view);
-    reader.others(text, &view);
+    reader.others(&view);
     reader.finish()
 }
 
@@ -79,6 +79,7 @@ struct Reader<'a> {
     watched: &'a Watched<'a>,
     limits: &'a LimitsSpec,
     role: Role,
+    text: &'a str,
     /// Not empty: only what goes over one of these counts.
     seams: &'a [Range<usize>],
     found: Vec<Found>,
@@ -95,12 +96,14 @@ impl<'a> Reader<'a> {
         watched: &'a Watched<'a>,
         limits: &'a LimitsSpec,
         role: Role,
+        text: &'a str,
         seams: &'a [Range<usize>],
     ) -> Self {
         Self {
             watched,
             limits,
             role,
+            text,
             seams,
             found: Vec::new(),
             covered: HashMap::new(),
@@ -117,15 +120,26 @@ impl<'a> Reader<'a> {
 
     /// Whether a match counts: for its role, in this view, and over a seam if that is asked.
     fn counts(&self, hit: &Hit, view: View, span: &Range<usize>) -> bool {
-        let crosses = |seam: &Range<usize>| span.start < seam.start && span.end > seam.end;
+        let crosses = |seam: &Range<usize>| {
+            span.start < seam.start
+                && span.end > seam.end
+                // Without separators the end of one sentence and the next are one word after another.
+                && !(view == View::Squeezed && self.ends_sentence(seam.start))
+        };
         (self.seams.is_empty() || self.seams.iter().any(crosses))
             && self.watched.rule(hit.rule).is_some_and(|rule| {
                 rule.hears(self.role) && rule.reads(view) && rule.reads(self.kind(view))
             })
     }
 
+    /// Whether a sentence ends before an offset of the text.
+    fn ends_sentence(&self, at: usize) -> bool {
+        let before = self.text.get(..at).unwrap_or_default().trim_end();
+        before.ends_with(['.', '!', '?', '…', '。', '！', '？', ':', ';'])
+    }
+
     /// The canonical view of the whole text, in order, until there are too many matches.
-    fn canonical(&mut self, view: &Canonical, bytes: usize) {
+    fn canonical(&mut self, view: &Canonical) {
         let rules = self.watched.rules();
         let markers = rules.marker.map(|rule| (rule, markers::find(view.text())));
         let mut pass = rules.detector().pass();
@@ -148,7 +162,8 @@ impl<'a> Reader<'a> {
                     continue;
                 }
                 if self.found.len() >= self.limits.findings_max {
-                    self.unjudged.push((span.start..bytes, UnjudgedReason::TooManyFindings));
+                    let rest = span.start..self.text.len();
+                    self.unjudged.push((rest, UnjudgedReason::TooManyFindings));
                     return;
                 }
                 self.take(hit, span, view, View::Canonical);
@@ -187,14 +202,14 @@ impl<'a> Reader<'a> {
     }
 
     /// Every other reading of the text. Answers have none: a stream could not keep up with them.
-    fn others(&mut self, text: &str, canonical: &Canonical) {
+    fn others(&mut self, canonical: &Canonical) {
         if self.watched.stage == Stage::Output || self.limits.views_depth == 0 {
             return;
         }
-        let bytes = text.len().saturating_mul(VIEWS_BYTES_PER_BYTE).max(VIEWS_BYTES_MIN);
+        let bytes = self.text.len().saturating_mul(VIEWS_BYTES_PER_BYTE).max(VIEWS_BYTES_MIN);
         let bytes = bytes.min(self.limits.views_bytes_max);
         let max = ViewsMax { depth: self.limits.views_depth, bytes };
-        let others = views(text, canonical, max);
+        let others = views(self.text, canonical, max);
         let mut found: Vec<Found> = Vec::new();
         for derived in &others.list {
             let original = |span| derived.original(span);
@@ -275,8 +290,8 @@ impl<'a> Reader<'a> {
     }
 
     /// What holds of the text as a whole.
-    fn whole(&mut self, text: &str, canonical: &Canonical) {
-        let (watched, role) = (self.watched, self.role);
+    fn whole(&mut self, canonical: &Canonical) {
+        let (watched, role, text) = (self.watched, self.role, self.text);
         let whole = &watched.rules().whole;
         let hears = |number: usize| watched.rule(number).is_some_and(|rule| rule.hears(role));
         let mut found = whole.find(text, &self.gathered, hears);
@@ -389,8 +404,8 @@ rules:
     ) -> Vec<(usize, Range<usize>, View)> {
         let (engine, occasion) = (engine(), Occasion::default());
         let watched = Watched::new(&engine, Stage::Input, &occasion);
-        let mut reader = Reader::new(&watched, engine.limits(), Role::User, &[]);
-        reader.canonical(&Canonical::of(text), text.len());
+        let mut reader = Reader::new(&watched, engine.limits(), Role::User, text, &[]);
+        reader.canonical(&Canonical::of(text));
         let mut found = Vec::new();
         for (kind, reading, span) in others {
             reader.other(*kind, &Canonical::of(reading), |_| span.clone(), &mut found);
@@ -431,7 +446,7 @@ rules:
         let watched = Watched::new(&engine, Stage::Input, &occasion);
         let flood = "pipe bomb ".repeat(2_000);
         let text = "x".repeat(flood.len());
-        let mut reader = Reader::new(&watched, engine.limits(), Role::User, &[]);
+        let mut reader = Reader::new(&watched, engine.limits(), Role::User, &text, &[]);
         let mut found = Vec::new();
         reader.other(View::Reversed, &Canonical::of(&flood), |span| span, &mut found);
         assert!(found.len() < 1_000, "{}", found.len());

@@ -169,8 +169,9 @@ async fn a_redacted_name_or_stop_text_is_not_passed_on() {
         "messages": [{"role": "user", "name": "jane_doe", "content": "hi"}]});
     let reply = gateway.post("/v1/chat/completions", &request).await;
     assert_eq!(reply.content(0), "Call [REDACTED] today");
+    // The name too: its separator hides nothing.
     let findings = &gateway.decisions()[0]["verdicts"][0]["findings"];
-    assert_eq!(findings.as_array().unwrap().len(), 1, "{findings}");
+    assert_eq!(findings.as_array().unwrap().len(), 2, "{findings}");
 }
 
 #[tokio::test]
