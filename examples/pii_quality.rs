@@ -89,7 +89,8 @@ fn records(path: &str) -> impl Iterator<Item = Record> {
 }
 
 fn detector() -> Detector {
-    let rule = |entity: &Entity| Rule { patterns: pii::patterns(*entity).to_vec(), ..Rule::default() };
+    let rule =
+        |entity: &Entity| Rule { patterns: pii::patterns(*entity).to_vec(), ..Rule::default() };
     Detector::new(Entity::ALL.iter().map(rule).collect()).unwrap()
 }
 
@@ -123,9 +124,10 @@ fn spans(path: &str, verbose: bool) {
             let count = counts.entry(*entity).or_default();
             count.labelled += 1;
             let hit = found.iter().any(|(kind, at)| kind == entity && overlap(at, span));
-            let covered = text[span.clone()].char_indices().filter(|(_, c)| c.is_alphanumeric()).all(
-                |(at, _)| found.iter().any(|(_, hidden)| hidden.contains(&(span.start + at))),
-            );
+            let covered = text[span.clone()]
+                .char_indices()
+                .filter(|(_, c)| c.is_alphanumeric())
+                .all(|(at, _)| found.iter().any(|(_, hidden)| hidden.contains(&(span.start + at))));
             count.found += usize::from(hit);
             count.covered += usize::from(covered);
             if verbose && !hit {
@@ -170,7 +172,11 @@ fn plain(path: &str, verbose: bool) {
         for (kind, at) in find(&detector, &record.text) {
             if verbose {
                 let from = record.text.floor_char_boundary(at.start.saturating_sub(50));
-                println!("{kind}: {:?} after {:?}", &record.text[at.clone()], &record.text[from..at.start]);
+                println!(
+                    "{kind}: {:?} after {:?}",
+                    &record.text[at.clone()],
+                    &record.text[from..at.start]
+                );
             }
             if !kinds.contains(&kind) {
                 kinds.push(kind);

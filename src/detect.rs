@@ -17,8 +17,8 @@ use std::ops::Range;
 use crate::domain::Entity;
 use crate::text::Canonical;
 use lexicon::{Lexicon, Use};
-use pattern::forward_by_char;
 pub use lexicon::{LexiconError, Phrase};
+use pattern::forward_by_char;
 pub use pattern::{Candidate, Check, Pattern, PatternError};
 
 /// What one rule looks for. Its number is its place in the detector's list.
@@ -261,4 +261,3 @@ pub fn back_by_chars(text: &str, at: usize, chars: usize) -> usize {
         .and_then(|head| head.char_indices().rev().nth(chars - 1))
         .map_or(0, |(offset, _)| offset)
 }
-

@@ -22,7 +22,12 @@ pub(super) enum Judgement {
         /// What is to be put back into the answer.
         originals: Option<Arc<Originals>>,
     },
-    Stopped { verdict: Verdict, stored: Vec<StoredText>, reply: Reply, outcome: Outcome },
+    Stopped {
+        verdict: Verdict,
+        stored: Vec<StoredText>,
+        reply: Reply,
+        outcome: Outcome,
+    },
 }
 
 /// The texts of one request, each with its place.

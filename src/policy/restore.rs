@@ -146,7 +146,8 @@ mod tests {
     fn a_mask_in_between_ends_a_name() {
         let mut restorer = restorer();
         let text = |text: &str, source, masked| Segment { text: text.to_owned(), source, masked };
-        let released = vec![text("[EMAIL_", 0..7, false), text("1]", 7..9, true), text("]", 9..10, false)];
+        let released =
+            vec![text("[EMAIL_", 0..7, false), text("1]", 7..9, true), text("]", 9..10, false)];
         let step = restorer.restore(Step { released: released.clone(), stopped: None }, true);
         assert_eq!(step.released, released);
     }

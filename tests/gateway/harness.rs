@@ -95,7 +95,9 @@ impl Rules {
             let named = self.rules.iter().find(|(_, slug, _)| slug == category.slug());
             match named {
                 Some((action, _, _)) => action.clone(),
-                None if category == Category::Privacy && !self.pii.is_empty() => "redact".to_owned(),
+                None if category == Category::Privacy && !self.pii.is_empty() => {
+                    "redact".to_owned()
+                }
                 None if category == Category::ChildExploitation => "block".to_owned(),
                 None => "flag".to_owned(),
             }

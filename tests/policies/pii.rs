@@ -27,7 +27,8 @@ fn detector(kind: Entity) -> &'static Detector {
     static DETECTORS: OnceLock<Vec<Detector>> = OnceLock::new();
     let all = DETECTORS.get_or_init(|| {
         let of = |kind: &Entity| {
-            Detector::new(vec![Rule { patterns: pii::patterns(*kind).to_vec(), ..Rule::default() }]).unwrap()
+            Detector::new(vec![Rule { patterns: pii::patterns(*kind).to_vec(), ..Rule::default() }])
+                .unwrap()
         };
         Entity::ALL.iter().map(of).collect()
     });
@@ -72,7 +73,10 @@ fn every_kind_finds_what_it_must_and_leaves_the_rest() {
             let signs = text.char_indices().filter(|(_, c)| c.is_alphanumeric());
             for (at, c) in signs {
                 if is_in(&wanted, at) != is_in(&found, at) {
-                    wrong.push(format!("{kind}: {written:?} at {c:?}, found {:?}", found.iter().map(|span| &text[span.clone()]).collect::<Vec<_>>()));
+                    wrong.push(format!(
+                        "{kind}: {written:?} at {c:?}, found {:?}",
+                        found.iter().map(|span| &text[span.clone()]).collect::<Vec<_>>()
+                    ));
                     break;
                 }
             }
@@ -170,16 +174,22 @@ fn long_secrets_are_found_whole() {
     let line = "QwErTyUiOpAsDfGhJkLzXcVbNm1234567890QwErTyUiOpAsDfGhJkLzXcVbNm12";
     for lines in [1, 5, 26, 50] {
         let body = vec![line; lines].join("\n");
-        let text = format!("see -----BEGIN RSA PRIVATE KEY-----\n{body}\nAb3=\n-----END RSA PRIVATE KEY----- ok");
+        let text = format!(
+            "see -----BEGIN RSA PRIVATE KEY-----\n{body}\nAb3=\n-----END RSA PRIVATE KEY----- ok"
+        );
         let found = find(Entity::PrivateKey, &text);
-        for (at, _) in text[..text.len() - 3].char_indices().skip(4).filter(|(_, c)| c.is_alphanumeric()) {
+        for (at, _) in
+            text[..text.len() - 3].char_indices().skip(4).filter(|(_, c)| c.is_alphanumeric())
+        {
             assert!(is_in(&found, at), "{lines} lines: {:?}", &text[at..]);
         }
         assert!(!is_in(&found, text.len() - 2));
     }
     for length in (1..1500).step_by(7) {
         let payload: String = line.chars().cycle().take(length).collect();
-        let text = format!("see eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJhIjox{payload}.SflKxwRJSMeKKF2QT4fwpMeJf36POk6yJV_adQssw5c ok");
+        let text = format!(
+            "see eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJhIjox{payload}.SflKxwRJSMeKKF2QT4fwpMeJf36POk6yJV_adQssw5c ok"
+        );
         let found = find(Entity::Jwt, &text);
         for (at, _) in text[..text.len() - 3].char_indices().skip(4) {
             assert!(is_in(&found, at), "{length}: {:?}", &text[at..]);

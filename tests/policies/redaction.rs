@@ -29,7 +29,10 @@ fn a_mask_says_what_it_hides_unless_the_rule_says_otherwise() {
     assert_eq!(redacted(&engine, text), "Ann <[EMAIL]>, card [CARD], at [IP_ADDRESS]");
     let verdict = judge(&engine, Stage::Input, text);
     let kinds: Vec<_> = verdict.findings.iter().filter_map(|finding| finding.entity).collect();
-    assert_eq!(kinds.iter().map(|kind| kind.slug()).collect::<Vec<_>>(), ["email", "card", "ip_address"]);
+    assert_eq!(
+        kinds.iter().map(|kind| kind.slug()).collect::<Vec<_>>(),
+        ["email", "card", "ip_address"]
+    );
 
     let engine = with(
         "rules: [{ id: a, category: privacy, pii: [email, card], redact_as: '<X>', unless: ['ann@'] }]\n",
@@ -46,8 +49,9 @@ fn a_mask_says_what_it_hides_unless_the_rule_says_otherwise() {
 fn masks_that_touch_are_one() {
     let line = "QwErTyUiOpAsDfGhJkLzXcVbNm1234567890QwErTyUiOpAsDfGhJkLzXcVbNm12";
     let body = vec![line; 25].join("\n");
-    let text =
-        format!("see -----BEGIN RSA PRIVATE KEY-----\n{body}\nAb3=\n-----END RSA PRIVATE KEY----- ok");
+    let text = format!(
+        "see -----BEGIN RSA PRIVATE KEY-----\n{body}\nAb3=\n-----END RSA PRIVATE KEY----- ok"
+    );
     let engine = with("rules: [{ id: a, category: privacy, pii: private_key }]\n");
     assert_eq!(redacted(&engine, &text), "see [PRIVATE_KEY] ok");
     let chars: Vec<String> = text.chars().map(String::from).collect();
@@ -56,7 +60,8 @@ fn masks_that_touch_are_one() {
 
 #[test]
 fn the_compiler_names_what_is_wrong() {
-    let report = |rest: &str| policy::compile_text("p.yaml", &policy(REDACTS, rest)).unwrap_err().report;
+    let report =
+        |rest: &str| policy::compile_text("p.yaml", &policy(REDACTS, rest)).unwrap_err().report;
     let unknown = report("rules: [{ id: a, category: privacy, pii: [emial, iban] }]\n");
     assert!(unknown.contains("did you mean `email`?"), "{unknown}");
     let one = report("rules: [{ id: a, category: privacy, pii: everything }]\n");
@@ -77,7 +82,9 @@ fn the_digest_covers_kinds_and_style() {
     assert_ne!(email, digest("rules: [{ id: a, category: privacy, pii: [email, iban] }]\n"));
     assert_ne!(
         email,
-        digest("redaction: { style: pseudonym }\nrules: [{ id: a, category: privacy, pii: email }]\n")
+        digest(
+            "redaction: { style: pseudonym }\nrules: [{ id: a, category: privacy, pii: email }]\n"
+        )
     );
 }
 
@@ -113,6 +120,16 @@ fn pseudonyms_are_the_same_in_every_turn() {
     );
     assert!(!format!("{redaction:?}").contains("ann@example"), "{redaction:?}");
     assert!(redaction.into_originals().is_some());
+}
+
+/// Every character that a rule could still need costs a reader time.
+#[test]
+fn the_shipped_policy_holds_back_as_little_as_before() {
+    let engine = Arc::new(policy::load(&policy::Source::Shipped).unwrap());
+    let mut screen = engine.screen(0);
+    let text = "Nothing in these words is of any interest to a rule. ".repeat(40);
+    screen.push(&text);
+    assert!(screen.held_chars() <= 256, "{}", screen.held_chars());
 }
 
 proptest! {

@@ -5,7 +5,7 @@
 //! structure that the registry gives.
 
 use super::Recogniser;
-use super::around::{begins_alone, goes_on, is_named, whole};
+use super::around::{Words, begins_alone, goes_on, whole};
 use super::digits::{bare, digits, luhn, number};
 use crate::detect::Candidate;
 
@@ -43,11 +43,29 @@ pub(super) const IBAN: &[Recogniser] = &[Recogniser::new(
     is_iban,
 )];
 
-const CARD_WORDS: &[&str] = &[
-    "card*", "credit*", "debit*", "visa", "mastercard", "maestro", "amex", "american express",
-    "discover", "diners", "jcb", "unionpay", "cc", "ccn", "pan", "karte*", "kreditkarte*", "carte",
-    "tarjeta*", "carta", "cartao",
-];
+static CARD_WORDS: Words = Words::new(&[
+    "card*",
+    "credit*",
+    "debit*",
+    "visa",
+    "mastercard",
+    "maestro",
+    "amex",
+    "american express",
+    "discover",
+    "diners",
+    "jcb",
+    "unionpay",
+    "cc",
+    "ccn",
+    "pan",
+    "karte*",
+    "kreditkarte*",
+    "carte",
+    "tarjeta*",
+    "carta",
+    "cartao",
+]);
 
 /// The longest beginning at a gap that is a card: an expiry date may follow.
 fn is_card(candidate: &Candidate<'_>) -> Option<usize> {
@@ -55,7 +73,7 @@ fn is_card(candidate: &Candidate<'_>) -> Option<usize> {
     if !begins_alone(candidate) {
         return None;
     }
-    let named = || is_named(candidate, CARD_WORDS);
+    let named = || CARD_WORDS.name(candidate);
     let ends = matched.match_indices([' ', '.', '-']).map(|(at, _)| at);
     let mut ends: Vec<usize> = ends.chain([matched.len()]).collect();
     ends.reverse();

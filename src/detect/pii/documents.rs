@@ -3,7 +3,7 @@
 //! check digits (ICAO Doc 9303, part 3).
 
 use super::Recogniser;
-use super::around::{goes_on, has_word, stands_alone, whole};
+use super::around::{Words, begins_alone, goes_on, stands_alone, whole};
 use crate::detect::Candidate;
 
 pub(super) const PASSPORT: &[Recogniser] = &[
@@ -16,24 +16,52 @@ pub(super) const PASSPORT: &[Recogniser] = &[
 ];
 
 pub(super) const DRIVING_LICENCE: &[Recogniser] = &[
-    Recogniser::new(r"\b[a-z0-9](?:[ -]?[a-z0-9]){4,19}\b", is_licence),
+    Recogniser::new(r"\b[a-z]{0,5}[0-9][a-z0-9]{0,18}(?:[ -][a-z0-9]{1,10}){0,3}\b", is_licence),
     // Great Britain, with the date of birth inside.
-    Recogniser::new(r"\b[a-z9]{5}[0-9](?:0[1-9]|1[0-2]|5[1-9]|6[0-2])(?:0[1-9]|[12][0-9]|3[01])[0-9][a-z9]{2}[a-z0-9]{3}\b", is_british),
+    Recogniser::new(
+        r"\b[a-z9]{5}[0-9](?:0[1-9]|1[0-2]|5[1-9]|6[0-2])(?:0[1-9]|[12][0-9]|3[01])[0-9][a-z9]{2}[a-z0-9]{3}\b",
+        is_british,
+    ),
 ];
 
-const PASSPORT_WORDS: &[&str] = &[
-    "passport*", "reisepass*", "passnummer", "passeport*", "pasaporte*", "passaporto*",
-    "passaporte*", "paspoort*", "paszport*",
-];
-const LICENCE_WORDS: &[&str] = &[
-    "driver's licen*", "drivers licen*", "driver licen*", "driving licen*", "driver's permit",
-    "licence number", "license number", "licence no", "license no", "dl number", "dl no", "dl",
-    "fuhrerschein*", "fuehrerschein*", "permis de conduire", "carnet de conducir", "patente di guida",
-    "rijbewijs*", "korkort*", "prawo jazdy", "carta de conducao",
-];
+static PASSPORT_WORDS: Words = Words::new(&[
+    "passport*",
+    "reisepass*",
+    "passnummer",
+    "passeport*",
+    "pasaporte*",
+    "passaporto*",
+    "passaporte*",
+    "paspoort*",
+    "paszport*",
+]);
+static LICENCE_WORDS: Words = Words::new(&[
+    "driver's licen*",
+    "drivers licen*",
+    "driver licen*",
+    "driving licen*",
+    "driver's permit",
+    "licence number",
+    "license number",
+    "licence no",
+    "license no",
+    "dl number",
+    "dl no",
+    "dl",
+    "fuhrerschein*",
+    "fuehrerschein*",
+    "permis de conduire",
+    "carnet de conducir",
+    "patente di guida",
+    "rijbewijs*",
+    "korkort*",
+    "prawo jazdy",
+    "carta de conducao",
+]);
 const SHORT_PROSE: &[&str] = &[
-    "is", "no", "nr", "num", "in", "on", "at", "of", "for", "by", "to", "the", "a", "and", "or", "was",
-    "are", "has", "my", "id", "ist", "est", "es", "it", "if", "as", "an", "you", "can", "not", "i",
+    "is", "no", "nr", "num", "in", "on", "at", "of", "for", "by", "to", "the", "a", "and", "or",
+    "was", "are", "has", "my", "id", "ist", "est", "es", "it", "if", "as", "an", "you", "can",
+    "not", "i",
 ];
 /// A number of fewer digits is a word with a number in it.
 const DIGITS_MIN: usize = 4;
@@ -44,7 +72,7 @@ fn digits_in(text: &str) -> usize {
 
 fn is_passport(candidate: &Candidate<'_>) -> Option<usize> {
     let matched = candidate.matched();
-    let named = has_word(candidate.before(), PASSPORT_WORDS);
+    let named = PASSPORT_WORDS.name(candidate);
     let numeric = digits_in(matched) >= 5 || digits_in(matched) >= DIGITS_MIN && matched.len() == 9;
     whole(candidate, named && numeric && matched.len() <= 10 && !goes_on(candidate.after()))
 }
@@ -53,13 +81,14 @@ fn is_passport(candidate: &Candidate<'_>) -> Option<usize> {
 fn is_machine_readable(candidate: &Candidate<'_>) -> Option<usize> {
     let line = candidate.matched();
     let checked = |from: usize, to: usize, at: usize| {
-        let sum: Option<u32> = line.get(from..to)?.chars().zip([7, 3, 1].into_iter().cycle()).try_fold(
-            0,
-            |sum, (c, weight)| {
+        let sum: Option<u32> = line
+            .get(from..to)?
+            .chars()
+            .zip([7, 3, 1].into_iter().cycle())
+            .try_fold(0, |sum, (c, weight)| {
                 let value = if c == '<' { 0 } else { c.to_digit(36)? };
                 Some(sum + value * weight)
-            },
-        );
+            });
         Some(sum? % 10 == line.get(at..=at)?.parse::<u32>().ok()?)
     };
     let holds = checked(0, 9, 9)? && checked(13, 19, 19)? && checked(21, 27, 27)?;
@@ -69,7 +98,7 @@ fn is_machine_readable(candidate: &Candidate<'_>) -> Option<usize> {
 /// The longest beginning at a gap that ends in a part with a digit.
 fn is_licence(candidate: &Candidate<'_>) -> Option<usize> {
     let matched = candidate.matched();
-    if !has_word(candidate.before(), LICENCE_WORDS) || !stands_alone(candidate) {
+    if !LICENCE_WORDS.name(candidate) || !begins_alone(candidate) {
         return None;
     }
     let mut end = 0;

@@ -14,7 +14,7 @@ pub(super) const RECOGNISERS: &[Recogniser] = &[
     )
     .in_whole_runs(),
     Recogniser::new(
-        r"\b[a-z0-9._%+-]{1,48} ?[\[({<] ?at ?[\])}>] ?[a-z0-9-]{1,30}(?: ?(?:\.|[\[({<] ?dot ?[\])}>]) ?[a-z0-9-]{1,20}){1,3}\b",
+        r"\b[a-z0-9._%+-]{1,48} ?[\[({<] ?at ?[\])}>] ?[a-z0-9-]{1,30}(?:(?:\.| ?[\[({<] ?dot ?[\])}>] ?)[a-z0-9-]{1,20}){1,3}\b",
         is_spelled_out,
     ),
 ];
@@ -31,7 +31,8 @@ const FORGES: &[&str] = &["github.com", "gitlab.com", "bitbucket.org", "codeberg
 fn is_address(candidate: &Candidate<'_>) -> Option<usize> {
     let (local, domain) = candidate.matched().split_once('@')?;
     let dots = |text: &str| text.starts_with('.') || text.ends_with('.') || text.contains("..");
-    let labels_fit = domain.split('.').all(|label| !label.starts_with('-') && !label.ends_with('-'));
+    let labels_fit =
+        domain.split('.').all(|label| !label.starts_with('-') && !label.ends_with('-'));
     let ending = domain.rsplit('.').next().unwrap_or_default();
     let good = labels_fit
         && !dots(local)

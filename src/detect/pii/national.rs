@@ -11,7 +11,7 @@ mod europe;
 mod north;
 
 use super::Recogniser;
-use super::around::{is_named, stands_alone};
+use super::around::{has_word, stands_alone};
 use super::digits::bare;
 use crate::detect::Candidate;
 
@@ -19,7 +19,10 @@ use crate::detect::Candidate;
 #[derive(Debug)]
 pub(super) struct Scheme {
     /// ISO 3166 country code, and the number's own name.
-    #[cfg_attr(not(test), expect(dead_code, reason = "for the reader of the table and for its tests"))]
+    #[cfg_attr(
+        not(test),
+        expect(dead_code, reason = "for the reader of the table and for its tests")
+    )]
     pub(super) name: &'static str,
     /// `9` is a digit, `a` a letter, `*` either; anything else is itself.
     pub(super) forms: &'static [(&'static str, Needs)],
@@ -96,7 +99,7 @@ fn is_national(candidate: &Candidate<'_>) -> Option<usize> {
             let form = scheme.forms.iter().find(|(form, _)| fits(form, matched));
             form.is_some_and(|(_, needs)| {
                 (scheme.valid)(&number)
-                    && (*needs == Needs::Nothing || is_named(candidate, scheme.words))
+                    && (*needs == Needs::Nothing || has_word(candidate.before(), scheme.words))
             })
         });
     found.then_some(matched.len())

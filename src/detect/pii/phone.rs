@@ -4,7 +4,7 @@
 //! The plans are those of libphonenumber, through the `phonenumber` crate.
 
 use super::Recogniser;
-use super::around::{begins_alone, goes_on, has_word, is_named, whole};
+use super::around::{Words, begins_alone, goes_on, has_word, whole};
 use super::digits::{bare, is_date, number};
 use crate::detect::Candidate;
 
@@ -29,20 +29,71 @@ pub(super) const RECOGNISERS: &[Recogniser] = &[
     ),
 ];
 
-const WORDS: &[&str] = &[
-    "phone*", "telephon*", "telefon*", "tel", "call", "called", "calling", "mobile*", "cell",
-    "cellphone*", "fax", "whatsapp", "sms", "text me", "ring", "dial", "reach me", "reach him",
-    "reach her", "reach us", "contact", "hotline", "landline", "handy*", "portable", "movil*",
-    "celular*", "cellulare", "gsm", "desk", "answering at", "messages to", "messages on",
-];
+static WORDS: Words = Words::new(&[
+    "phone*",
+    "telephon*",
+    "telefon*",
+    "tel",
+    "call",
+    "called",
+    "calling",
+    "mobile*",
+    "cell",
+    "cellphone*",
+    "fax",
+    "whatsapp",
+    "sms",
+    "text me",
+    "ring",
+    "dial",
+    "reach me",
+    "reach him",
+    "reach her",
+    "reach us",
+    "contact",
+    "hotline",
+    "landline",
+    "handy*",
+    "portable",
+    "movil*",
+    "celular*",
+    "cellulare",
+    "gsm",
+    "desk",
+    "answering at",
+    "messages to",
+    "messages on",
+]);
 /// After a number in a list of them.
 const WORDS_AFTER: &[&str] = &["office", "mobile", "fax", "cell", "home", "desk", "work"];
 /// Numbers of other things that people call about.
-const OTHER_WORDS: &[&str] = &[
-    "order*", "invoice*", "ticket*", "case", "reference", "ref", "tracking", "isbn", "issn", "item",
-    "serial", "model", "account*", "card*", "port", "pid", "error", "line", "version", "sku", "id",
-    "ean", "policy", "customer number", "part",
-];
+static OTHER_WORDS: Words = Words::new(&[
+    "order*",
+    "invoice*",
+    "ticket*",
+    "case",
+    "reference",
+    "ref",
+    "tracking",
+    "isbn",
+    "issn",
+    "item",
+    "serial",
+    "model",
+    "account*",
+    "card*",
+    "port",
+    "pid",
+    "error",
+    "line",
+    "version",
+    "sku",
+    "id",
+    "ean",
+    "policy",
+    "customer number",
+    "part",
+]);
 /// How far a word before counts against a candidate.
 const OTHER_BYTES: usize = 24;
 
@@ -70,7 +121,7 @@ fn is_international(candidate: &Candidate<'_>) -> Option<usize> {
     if !ends_here(candidate) {
         return None;
     }
-    let named = is_named(candidate, WORDS);
+    let named = || WORDS.name(candidate);
     let main = without_extension(matched);
     let cuts = main.match_indices([' ', '.', '-', '/']).map(|(at, _)| at).filter(|at| *at > 7);
     let mut ends: Vec<usize> = cuts.chain([main.len()]).collect();
@@ -79,7 +130,7 @@ fn is_international(candidate: &Candidate<'_>) -> Option<usize> {
         let number = bare(main.get(..*end).unwrap_or_default().trim_end());
         let number = if main.starts_with('+') { &*number } else { number.trim_start_matches("00") };
         let possible = (8..=DIGITS_MAX).contains(&number.len());
-        possible && (named && main.starts_with('+') || in_plan(number))
+        possible && (in_plan(number) || main.starts_with('+') && named())
     })?;
     Some(if end == main.len() { matched.len() } else { end })
 }
@@ -104,15 +155,16 @@ fn is_trunk(candidate: &Candidate<'_>) -> Option<usize> {
 /// A number in any form that a word says is one to call.
 fn is_named_number(candidate: &Candidate<'_>) -> Option<usize> {
     let matched = candidate.matched();
-    let named = || is_named(candidate, WORDS) || has_word(candidate.after(), WORDS_AFTER);
-    if !stands_alone(candidate) || is_other(candidate) || !named() {
+    let named = || WORDS.name(candidate) || has_word(candidate.after(), WORDS_AFTER);
+    if !stands_alone(candidate) || !named() || is_other(candidate) {
         return None;
     }
     let main = without_extension(matched);
     let count = bare(main).len();
     let grouped = main.bytes().any(|byte| !byte.is_ascii_digit());
     let long_enough = count >= if grouped { 7 } else { 8 };
-    let telephone = long_enough && count <= 13 && !looks_like_a_date(main) && !looks_like_an_address(main);
+    let telephone =
+        long_enough && count <= 13 && !looks_like_a_date(main) && !looks_like_an_address(main);
     whole(candidate, telephone)
 }
 
@@ -120,13 +172,16 @@ fn is_other(candidate: &Candidate<'_>) -> bool {
     let before = candidate.before();
     let near = before.get(before.floor_char_boundary(before.len().saturating_sub(OTHER_BYTES))..);
     let near = near.unwrap_or_default();
-    has_word(near, OTHER_WORDS) && !has_word(near, WORDS)
+    OTHER_WORDS.are_in(near) && !WORDS.are_in(near)
 }
 
 fn looks_like_a_date(text: &str) -> bool {
     let iso = || {
         let date = text.get(..10)?;
-        let separated = matches!(date.as_bytes(), [_, _, _, _, b'-' | b'/' | b'.', _, _, b'-' | b'/' | b'.', _, _]);
+        let separated = matches!(
+            date.as_bytes(),
+            [_, _, _, _, b'-' | b'/' | b'.', _, _, b'-' | b'/' | b'.', _, _]
+        );
         Some(separated && is_date(number(date, 0, 4)?, number(date, 5, 2)?, number(date, 8, 2)?))
     };
     let parts: Vec<&str> = text.split(['/', '.', '-', ' ']).collect();

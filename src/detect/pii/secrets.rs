@@ -9,29 +9,53 @@ use crate::detect::Candidate;
 
 pub(super) const RECOGNISERS: &[Recogniser] = &[
     // Amazon: identifiers are Base32.
-    Recogniser::new(r"\b(?:akia|asia|aroa|aida|agpa|anpa|anva|aipa|abia|acca)[a-z2-7]{16}\b", is_amazon),
+    Recogniser::new(
+        r"\b(?:akia|asia|aroa|aida|agpa|anpa|anva|aipa|abia|acca)[a-z2-7]{16}\b",
+        is_amazon,
+    ),
     // GitHub, GitLab.
     Recogniser::new(r"\b(?:gh[pousr]_[a-z0-9]{36,80}|github_pat_[a-z0-9_]{50,100})\b", is_random),
-    Recogniser::new(r"\bgl(?:pat|dt|rt|ptt|soat|agent|ft|cbt|imt|oas)-[a-z0-9_.-]{20,80}\b", is_random),
+    Recogniser::new(
+        r"\bgl(?:pat|dt|rt|ptt|soat|agent|ft|cbt|imt|oas)-[a-z0-9_.-]{20,80}\b",
+        is_random,
+    ),
     // Google.
     Recogniser::new(r"\baiza[a-z0-9_-]{35}", is_random),
     Recogniser::new(r"\b(?:ya29\.[a-z0-9_-]{20,200}|gocspx-[a-z0-9_-]{28})", is_random),
     // Slack.
-    Recogniser::new(r"\b(?:xox[abeoprs]-[a-z0-9-]{10,160}|xapp-[0-9]-[a-z0-9-]{20,160})\b", is_random),
-    Recogniser::new(r"\bhooks\.slack\.com/(?:services|workflows)/t[a-z0-9]{8,12}/[a-z0-9]{8,16}/[a-z0-9]{18,30}\b", is_random),
+    Recogniser::new(
+        r"\b(?:xox[abeoprs]-[a-z0-9-]{10,160}|xapp-[0-9]-[a-z0-9-]{20,160})\b",
+        is_random,
+    ),
+    Recogniser::new(
+        r"\bhooks\.slack\.com/(?:services|workflows)/t[a-z0-9]{8,12}/[a-z0-9]{8,16}/[a-z0-9]{18,30}\b",
+        is_random,
+    ),
     // Stripe, Square, Shopify.
-    Recogniser::new(r"\b(?:(?:sk|rk)_(?:live|test)_[a-z0-9]{16,120}|whsec_[a-z0-9+/=]{24,80})\b", is_random),
-    Recogniser::new(r"\b(?:sq0(?:atp|csp|idp)-[a-z0-9_-]{22,43}|shp(?:at|ca|pa|ss)_[0-9a-f]{32})\b", is_random),
+    Recogniser::new(
+        r"\b(?:(?:sk|rk)_(?:live|test)_[a-z0-9]{16,120}|whsec_[a-z0-9+/=]{24,80})\b",
+        is_random,
+    ),
+    Recogniser::new(
+        r"\b(?:sq0(?:atp|csp|idp)-[a-z0-9_-]{22,43}|shp(?:at|ca|pa|ss)_[0-9a-f]{32})\b",
+        is_random,
+    ),
     // Models: Anthropic, OpenAI, Hugging Face, Groq, Replicate, xAI, Perplexity.
     Recogniser::new(r"\bsk-[a-z0-9_-]{20,200}\b", is_random),
-    Recogniser::new(r"\b(?:hf_[a-z0-9]{30,40}|gsk_[a-z0-9]{40,60}|r8_[a-z0-9]{37}|xai-[a-z0-9]{70,90}|pplx-[a-z0-9]{40,60})\b", is_random),
+    Recogniser::new(
+        r"\b(?:hf_[a-z0-9]{30,40}|gsk_[a-z0-9]{40,60}|r8_[a-z0-9]{37}|xai-[a-z0-9]{70,90}|pplx-[a-z0-9]{40,60})\b",
+        is_random,
+    ),
     // Twilio, SendGrid, Mailgun, Telegram, Discord.
     Recogniser::new(r"\b(?:ac|sk)[0-9a-f]{32}\b", is_random),
     Recogniser::new(r"\bsg\.[a-z0-9_-]{16,32}\.[a-z0-9_-]{30,64}", is_random),
     Recogniser::new(r"\b(?:key-[0-9a-f]{32}|[0-9]{8,10}:aa[a-z0-9_-]{33})\b", is_random),
     Recogniser::new(r"\b[mno][a-z0-9_-]{23,27}\.[a-z0-9_-]{6}\.[a-z0-9_-]{27,40}\b", is_random),
     // Registries: npm, PyPI, crates.io, RubyGems, Docker.
-    Recogniser::new(r"\b(?:npm_[a-z0-9]{36}|cio[a-z0-9]{32}|rubygems_[0-9a-f]{48}|dckr_pat_[a-z0-9_-]{24,40})\b", is_random),
+    Recogniser::new(
+        r"\b(?:npm_[a-z0-9]{36}|cio[a-z0-9]{32}|rubygems_[0-9a-f]{48}|dckr_pat_[a-z0-9_-]{24,40})\b",
+        is_random,
+    ),
     Recogniser::new(r"\bpypi-age[a-z0-9_-]{50,250}", is_random),
     // Azure.
     Recogniser::new(r"\baccountkey=[a-z0-9+/]{86}==", is_random),
@@ -51,12 +75,46 @@ pub(super) const RECOGNISERS: &[Recogniser] = &[
 
 /// What a value is called, right before it.
 const NAMES: &[&str] = &[
-    "api_key", "api-key", "api key", "apikey", "secret", "secret_key", "secret key", "secret-key",
-    "access_key", "access key", "access-key", "accesskey", "auth_token", "auth token", "auth-token",
-    "access_token", "access token", "access-token", "token", "client_secret", "client secret",
-    "client-secret", "private_key", "private key", "encryption_key", "signing_key", "signing key",
-    "secret_access_key", "password", "passwd", "passphrase", "pwd", "bearer", "credential",
-    "api_secret", "api secret", "webhook_secret", "license_key", "account key", "accountkey",
+    "api_key",
+    "api-key",
+    "api key",
+    "apikey",
+    "secret",
+    "secret_key",
+    "secret key",
+    "secret-key",
+    "access_key",
+    "access key",
+    "access-key",
+    "accesskey",
+    "auth_token",
+    "auth token",
+    "auth-token",
+    "access_token",
+    "access token",
+    "access-token",
+    "token",
+    "client_secret",
+    "client secret",
+    "client-secret",
+    "private_key",
+    "private key",
+    "encryption_key",
+    "signing_key",
+    "signing key",
+    "secret_access_key",
+    "password",
+    "passwd",
+    "passphrase",
+    "pwd",
+    "bearer",
+    "credential",
+    "api_secret",
+    "api secret",
+    "webhook_secret",
+    "license_key",
+    "account key",
+    "accountkey",
 ];
 /// Between a name and its value.
 const BETWEEN: [&str; 10] = [":", "=", "=>", ":=", "is", "is:", "->", "to", "as", "of"];

@@ -2,7 +2,7 @@
 //! the language, or any number and words after a phrase that announces them.
 
 use super::Recogniser;
-use super::around::{has_word, is_named, whole};
+use super::around::{Words, has_word, whole};
 use crate::detect::Candidate;
 
 pub(super) const RECOGNISERS: &[Recogniser] = &[
@@ -28,13 +28,11 @@ pub(super) const RECOGNISERS: &[Recogniser] = &[
         ),
         is_romance,
     ),
-    Recogniser::new(r"\b(?:p\.? ?o\.? ?box|postfach|psc) [0-9]{2,6}(?:, box [0-9]{1,6})?\b", |candidate| {
-        whole(candidate, true)
-    }),
     Recogniser::new(
-        r"\b(?:apt|apartment|suite|ste|flat)\.? ?#?[0-9]{1,5}[a-z]?\b",
-        is_unit,
+        r"\b(?:p\.? ?o\.? ?box|postfach|psc) [0-9]{2,6}(?:, box [0-9]{1,6})?\b",
+        |candidate| whole(candidate, true),
     ),
+    Recogniser::new(r"\b(?:apt|apartment|suite|ste|flat)\.? ?#?[0-9]{1,5}[a-z]?\b", is_unit),
     // Any words between a number and a unit.
     Recogniser::new(
         r"\b[0-9]{1,6}[a-z]?,? (?:[a-z\x{80}-\x{10ffff}'.-]{1,24} ){1,4}(?:[0-9]{1,6}[a-z]?\.?,? )?(?:apt|apartment|suite|ste|unit|flat)\.? ?#?[0-9]{1,5}[a-z]?\b",
@@ -49,14 +47,107 @@ pub(super) const RECOGNISERS: &[Recogniser] = &[
 
 /// Words that name no street: they show that a number counts something.
 const PROSE: &[&str] = &[
-    "the", "a", "an", "in", "on", "at", "to", "and", "or", "is", "are", "was", "were", "for",
-    "with", "from", "by", "this", "that", "these", "my", "our", "your", "his", "her", "their", "its",
-    "into", "as", "it", "you", "we", "they", "he", "she", "people", "times", "days", "day", "years",
-    "year", "months", "weeks", "hours", "hour", "minutes", "minute", "min", "seconds", "miles",
-    "mile", "km", "meters", "metres", "cases", "percent", "am", "pm", "different", "best", "more",
-    "other", "of", "per", "about", "between", "every", "each", "no", "not", "can", "do", "ways",
-    "steps", "step", "points", "degrees", "cars", "new", "old", "inch", "feet", "million", "billion",
-    "thousand", "first", "second", "third", "last", "next", "same", "dollars", "euros", "game", "games", "seasons", "season", "when", "one", "if", "only",
+    "the",
+    "a",
+    "an",
+    "in",
+    "on",
+    "at",
+    "to",
+    "and",
+    "or",
+    "is",
+    "are",
+    "was",
+    "were",
+    "for",
+    "with",
+    "from",
+    "by",
+    "this",
+    "that",
+    "these",
+    "my",
+    "our",
+    "your",
+    "his",
+    "her",
+    "their",
+    "its",
+    "into",
+    "as",
+    "it",
+    "you",
+    "we",
+    "they",
+    "he",
+    "she",
+    "people",
+    "times",
+    "days",
+    "day",
+    "years",
+    "year",
+    "months",
+    "weeks",
+    "hours",
+    "hour",
+    "minutes",
+    "minute",
+    "min",
+    "seconds",
+    "miles",
+    "mile",
+    "km",
+    "meters",
+    "metres",
+    "cases",
+    "percent",
+    "am",
+    "pm",
+    "different",
+    "best",
+    "more",
+    "other",
+    "of",
+    "per",
+    "about",
+    "between",
+    "every",
+    "each",
+    "no",
+    "not",
+    "can",
+    "do",
+    "ways",
+    "steps",
+    "step",
+    "points",
+    "degrees",
+    "cars",
+    "new",
+    "old",
+    "inch",
+    "feet",
+    "million",
+    "billion",
+    "thousand",
+    "first",
+    "second",
+    "third",
+    "last",
+    "next",
+    "same",
+    "dollars",
+    "euros",
+    "game",
+    "games",
+    "seasons",
+    "season",
+    "when",
+    "one",
+    "if",
+    "only",
 ];
 /// Endings that are everyday words as well.
 const EVERYDAY: &[&str] = &[
@@ -64,24 +155,64 @@ const EVERYDAY: &[&str] = &[
     "ct", "dr", "pl", "sq", "gardens", "grove", "lane", "terrace",
 ];
 const ANNOUNCED: &[&str] = &[
-    "lives at", "live at", "living at", "lived at", "resides at", "reside at", "residing at",
-    "address is", "address:", "address :", "home address", "billing address", "shipping address",
-    "mailing address", "delivery address", "street address", "located at", "deliver to",
-    "deliver it to", "ship to", "ship it to", "restaurant is at", "house is at", "office is at",
-    "wohnhaft in", "adresse:", "adresse ist", "habite au", "domicilio en", "direccion:", "residente in",
+    "lives at",
+    "live at",
+    "living at",
+    "lived at",
+    "resides at",
+    "reside at",
+    "residing at",
+    "address is",
+    "address:",
+    "address :",
+    "home address",
+    "billing address",
+    "shipping address",
+    "mailing address",
+    "delivery address",
+    "street address",
+    "located at",
+    "deliver to",
+    "deliver it to",
+    "ship to",
+    "ship it to",
+    "restaurant is at",
+    "house is at",
+    "office is at",
+    "wohnhaft in",
+    "adresse:",
+    "adresse ist",
+    "habite au",
+    "domicilio en",
+    "direccion:",
+    "residente in",
     "indirizzo:",
 ];
 
+/// Before "via" in its English sense.
+static REACHED: Words = Words::new(&["connected", "access", "send", "sent", "contact"]);
+
+fn is_announced_by(candidate: &Candidate<'_>) -> bool {
+    let before = candidate.before();
+    ANNOUNCED.iter().any(|phrase| before.contains(phrase))
+}
+
 fn is_english(candidate: &Candidate<'_>) -> Option<usize> {
     let matched = candidate.matched();
-    let words: Vec<&str> =
-        matched.split([' ', ',']).map(|word| word.trim_end_matches('.')).filter(|word| !word.is_empty()).collect();
+    let words: Vec<&str> = matched
+        .split([' ', ','])
+        .map(|word| word.trim_end_matches('.'))
+        .filter(|word| !word.is_empty())
+        .collect();
     let prose = words.iter().any(|word| PROSE.contains(word));
     let everyday = words.iter().any(|word| EVERYDAY.contains(word))
         && !words.iter().any(|word| ["street", "avenue", "road", "boulevard"].contains(word));
     let first = words.first().copied().unwrap_or_default();
     // A year or an ordinary small number before an everyday word is no house number.
-    let sure = !everyday || followed_by_a_place(candidate) || is_named(candidate, ANNOUNCED) || first.len() >= 3 && !is_year(first);
+    let sure = !everyday
+        || followed_by_a_place(candidate)
+        || is_announced_by(candidate)
+        || first.len() >= 3 && !is_year(first);
     whole(candidate, !prose && sure && !is_year_of_something(first, &words))
 }
 
@@ -102,7 +233,8 @@ fn followed_by_a_place(candidate: &Candidate<'_>) -> bool {
 fn is_compound(candidate: &Candidate<'_>) -> Option<usize> {
     let name = candidate.matched().trim_end_matches(|c: char| c.is_ascii_digit() || c == ' ');
     // "unterwegs 5", "platz 3", "tie 2" name no street.
-    let whole_name = name.chars().count() >= 8 || name.ends_with("strasse") || name.ends_with("str.");
+    let whole_name =
+        name.chars().count() >= 8 || name.ends_with("strasse") || name.ends_with("str.");
     whole(candidate, whole_name && !candidate.before().ends_with(['/', '.', '@']))
 }
 
@@ -114,8 +246,12 @@ fn is_romance(candidate: &Candidate<'_>) -> Option<usize> {
     let words: Vec<&str> = words.filter(|word| !word.is_empty()).collect();
     let plain = words.iter().any(|word| PROSE.contains(word) && !["a", "do"].contains(word));
     // "vía de 1600": a measure, not a house.
-    let measure = words.iter().rev().nth(1).is_some_and(|word| ["de", "del", "di", "da", "do", "con", "en"].contains(word));
-    whole(candidate, !plain && !measure && (!english.contains(&first) || !is_named(candidate, &["connected", "access", "send", "sent", "contact"])))
+    let measure = words
+        .iter()
+        .rev()
+        .nth(1)
+        .is_some_and(|word| ["de", "del", "di", "da", "do", "con", "en"].contains(word));
+    whole(candidate, !plain && !measure && (!english.contains(&first) || !REACHED.name(candidate)))
 }
 
 fn is_with_unit(candidate: &Candidate<'_>) -> Option<usize> {
@@ -126,13 +262,14 @@ fn is_with_unit(candidate: &Candidate<'_>) -> Option<usize> {
 
 fn is_unit(candidate: &Candidate<'_>) -> Option<usize> {
     let digits = candidate.before().bytes().filter(u8::is_ascii_digit).count();
-    whole(candidate, digits >= 2 || is_named(candidate, ANNOUNCED))
+    whole(candidate, digits >= 2 || is_announced_by(candidate))
 }
 
 /// What stands right after the announcement.
 fn is_announced(candidate: &Candidate<'_>) -> Option<usize> {
     let before = candidate.before().trim_end_matches([' ', ':', '-', '\'', '"']);
-    let announced = ANNOUNCED.iter().any(|phrase| before.ends_with(phrase.trim_end_matches([' ', ':'])));
+    let announced =
+        ANNOUNCED.iter().any(|phrase| before.ends_with(phrase.trim_end_matches([' ', ':'])));
     let matched = candidate.matched();
     if !announced {
         return None;

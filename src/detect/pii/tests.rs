@@ -15,7 +15,11 @@ fn every_pattern_compiles_and_is_bounded() {
                 .compile(*entity)
                 .unwrap_or_else(|error| panic!("{entity}: {error}: {}", recogniser.pattern));
             let chars = pattern.chars_max();
-            assert!(chars.is_some_and(|chars| chars <= OUTPUT_MATCH_CHARS_MAX), "{entity}: {chars:?}: {}", recogniser.pattern);
+            assert!(
+                chars.is_some_and(|chars| chars <= OUTPUT_MATCH_CHARS_MAX),
+                "{entity}: {chars:?}: {}",
+                recogniser.pattern
+            );
         }
         assert_eq!(patterns(*entity).len(), known.len(), "{entity}");
         assert!(!known.is_empty(), "{entity}");

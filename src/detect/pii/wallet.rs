@@ -5,21 +5,24 @@
 //! look random and, for chains with common first letters, when a word says so.
 
 use super::Recogniser;
-use super::around::{is_named, stands_alone, whole};
+use super::around::{Words, stands_alone, whole};
 use crate::detect::Candidate;
 
 pub(super) const RECOGNISERS: &[Recogniser] = &[
     Recogniser::new(r"\b(?:bc|tb|ltc)1[ac-hj-np-z02-9]{11,71}\b", is_segwit),
     Recogniser::new(r"\b0x[0-9a-f]{40}\b", is_ethereum),
     Recogniser::new(r"\b[13][a-z1-9]{25,34}\b", is_bitcoin),
-    Recogniser::new(r"\b(?:4[0-9ab][a-z1-9]{93}|[tr][a-z1-9]{24,34}|[a-z1-9]{32,44}|d[5-9a-u][a-z1-9]{32})\b", is_named_wallet),
+    Recogniser::new(
+        r"\b(?:4[0-9ab][a-z1-9]{93}|[tr][a-z1-9]{24,34}|[a-z1-9]{32,44}|d[5-9a-u][a-z1-9]{32})\b",
+        is_named_wallet,
+    ),
 ];
 
 const BECH32: &str = "qpzry9x8gf2tvdw0s3jn54khce6mua7l";
-const WORDS: &[&str] = &[
-    "wallet*", "monero", "xmr", "tron", "trx", "ripple", "xrp", "solana", "sol", "dogecoin", "doge",
-    "litecoin", "ltc", "bitcoin", "btc", "usdt", "crypto*",
-];
+static WORDS: Words = Words::new(&[
+    "wallet*", "monero", "xmr", "tron", "trx", "ripple", "xrp", "solana", "sol", "dogecoin",
+    "doge", "litecoin", "ltc", "bitcoin", "btc", "usdt", "crypto*",
+]);
 
 /// The checksum constants of Bech32 and Bech32m.
 fn is_segwit(candidate: &Candidate<'_>) -> Option<usize> {
@@ -70,5 +73,5 @@ fn is_named_wallet(candidate: &Candidate<'_>) -> Option<usize> {
     let matched = candidate.matched();
     let digits = matched.bytes().filter(u8::is_ascii_digit).count();
     let others = matched.bytes().filter(|byte| (b'g'..=b'z').contains(byte)).count();
-    whole(candidate, digits >= 2 && others >= 4 && is_named(candidate, WORDS) && stands_alone(candidate))
+    whole(candidate, digits >= 2 && others >= 4 && WORDS.name(candidate) && stands_alone(candidate))
 }

@@ -33,8 +33,12 @@ pub(super) fn kinds(
     };
     if matches!(&written.value, OneOrMany::Many(names) if names.is_empty()) {
         problems.push(
-            Problem::new("policy::empty_rule", at, "no kind of personal data is left for this rule")
-                .help("list kinds, or write `pii: all`"),
+            Problem::new(
+                "policy::empty_rule",
+                at,
+                "no kind of personal data is left for this rule",
+            )
+            .help("list kinds, or write `pii: all`"),
         );
     }
     let kinds = Entity::ALL.iter().copied().filter(|kind| named.contains(kind)).collect();
@@ -56,7 +60,8 @@ pub(super) fn redaction(
         written.style.as_ref().and_then(|style| problems.name("redaction style", style, STYLES));
     let style = style.unwrap_or_default();
     let restore = written.restore.as_ref().is_some_and(|restore| restore.value);
-    if let Some(at) = written.restore.as_ref().filter(|_| restore && style == RedactionStyle::Mask) {
+    if let Some(at) = written.restore.as_ref().filter(|_| restore && style == RedactionStyle::Mask)
+    {
         problems.push(
             Problem::new(
                 "policy::useless_key",

@@ -20,12 +20,7 @@ pub(super) const SCHEMES: &[Scheme] = &[
             digits(text).is_some_and(|all| luhn(&all) && !matches!(all.first(), Some(0 | 8)))
         },
     },
-    Scheme {
-        name: "MX CURP",
-        forms: &[("aaaa999999aaaaaa*9", Nothing)],
-        words: &[],
-        valid: curp,
-    },
+    Scheme { name: "MX CURP", forms: &[("aaaa999999aaaaaa*9", Nothing)], words: &[], valid: curp },
     Scheme {
         name: "BR CPF",
         forms: &[("999.999.999-99", Nothing), ("99999999999", Word)],

@@ -11,7 +11,8 @@ pub(super) const SCHEMES: &[Scheme] = &[
         forms: &[("9999 9999 9999", Word), ("999999999999", Word), ("9999-9999-9999", Word)],
         words: &["aadhaar*", "aadhar*", "adhaar*", "uidai", "uid"],
         valid: |text| {
-            digits(text).is_some_and(|all| verhoeff(&all) && all.first().is_some_and(|first| *first >= 2))
+            digits(text)
+                .is_some_and(|all| verhoeff(&all) && all.first().is_some_and(|first| *first >= 2))
         },
     },
     Scheme {
@@ -47,12 +48,7 @@ pub(super) const SCHEMES: &[Scheme] = &[
             all.last() == Some(&check)
         },
     },
-    Scheme {
-        name: "SG NRIC",
-        forms: &[("a9999999a", Nothing)],
-        words: &[],
-        valid: nric,
-    },
+    Scheme { name: "SG NRIC", forms: &[("a9999999a", Nothing)], words: &[], valid: nric },
     Scheme {
         name: "TW identity number",
         forms: &[("a999999999", Word)],
@@ -79,7 +75,9 @@ pub(super) const SCHEMES: &[Scheme] = &[
         name: "IL identity number",
         forms: &[("999999999", Word), ("99999999-9", Word)],
         words: &["teudat zehut", "israeli id*", "mispar zehut"],
-        valid: |text| digits(text).is_some_and(|all| luhn(&all) && all.iter().any(|digit| *digit > 0)),
+        valid: |text| {
+            digits(text).is_some_and(|all| luhn(&all) && all.iter().any(|digit| *digit > 0))
+        },
     },
     Scheme {
         name: "AE Emirates ID",
@@ -93,7 +91,9 @@ pub(super) const SCHEMES: &[Scheme] = &[
         words: &[],
         valid: |text| {
             let citizenship = number(text, 10, 1).is_some_and(|value| value <= 1);
-            date_with_offsets(text, &[0], &[0]) && citizenship && digits(text).is_some_and(|all| luhn(&all))
+            date_with_offsets(text, &[0], &[0])
+                && citizenship
+                && digits(text).is_some_and(|all| luhn(&all))
         },
     },
     Scheme {
@@ -102,7 +102,8 @@ pub(super) const SCHEMES: &[Scheme] = &[
         words: &["tfn", "tax file*"],
         valid: |text| {
             let Some(all) = digits(text) else { return false };
-            weighted(&all, &[1, 4, 3, 7, 5, 8, 6, 9, 10]) % 11 == 0 && all.iter().any(|digit| *digit > 0)
+            weighted(&all, &[1, 4, 3, 7, 5, 8, 6, 9, 10]) % 11 == 0
+                && all.iter().any(|digit| *digit > 0)
         },
     },
     Scheme {
@@ -124,7 +125,9 @@ fn resident(text: &str) -> bool {
     let rest = (12 - weighted(&all, &WEIGHTS) % 11) % 11;
     let check = text.get(17..).unwrap_or_default();
     let date = text.get(6..).and_then(long_date).unwrap_or_default();
-    all.first() != Some(&0) && date && if rest == 10 { check == "x" } else { check.parse() == Ok(rest) }
+    all.first() != Some(&0)
+        && date
+        && if rest == 10 { check == "x" } else { check.parse() == Ok(rest) }
 }
 
 fn nric(text: &str) -> bool {

@@ -29,13 +29,27 @@ pub(super) const SCHEMES: &[Scheme] = &[
     Scheme {
         name: "DE tax identification number",
         forms: &[("99 999 999 999", Nothing), ("99999999999", Word)],
-        words: &["steuer*", "tax id*", "tin", "idnr", "identifikationsnummer", "tax number", "idno"],
+        words: &[
+            "steuer*",
+            "tax id*",
+            "tin",
+            "idnr",
+            "identifikationsnummer",
+            "tax number",
+            "idno",
+        ],
         valid: steuer_id,
     },
     Scheme {
         name: "AT social insurance number",
         forms: &[("9999 999999", Nothing), ("9999999999", Word)],
-        words: &["svnr*", "sozialversicherung*", "versicherungsnummer", "sv-nummer", "social insurance*"],
+        words: &[
+            "svnr*",
+            "sozialversicherung*",
+            "versicherungsnummer",
+            "sv-nummer",
+            "social insurance*",
+        ],
         valid: svnr,
     },
     Scheme {
@@ -95,7 +109,11 @@ pub(super) const SCHEMES: &[Scheme] = &[
     },
     Scheme {
         name: "BE national register number",
-        forms: &[("99.99.99-999.99", Nothing), ("99999999999", Nothing), ("999999-999-99", Nothing)],
+        forms: &[
+            ("99.99.99-999.99", Nothing),
+            ("99999999999", Nothing),
+            ("999999-999-99", Nothing),
+        ],
         words: &[],
         valid: rijksregister,
     },
@@ -235,8 +253,8 @@ fn nir(text: &str) -> bool {
 
 fn codice_fiscale(text: &str) -> bool {
     const ODD: [u32; 36] = [
-        1, 0, 5, 7, 9, 13, 15, 17, 19, 21, 1, 0, 5, 7, 9, 13, 15, 17, 19, 21, 2, 4, 18, 20, 11, 3, 6,
-        8, 12, 14, 16, 10, 22, 25, 24, 23,
+        1, 0, 5, 7, 9, 13, 15, 17, 19, 21, 1, 0, 5, 7, 9, 13, 15, 17, 19, 21, 2, 4, 18, 20, 11, 3,
+        6, 8, 12, 14, 16, 10, 22, 25, 24, 23,
     ];
     let sum: Option<u32> = text.chars().take(15).enumerate().try_fold(0, |sum, (place, c)| {
         let value = c.to_digit(36)?;
@@ -251,7 +269,8 @@ fn codice_fiscale(text: &str) -> bool {
         text.chars().nth(at).is_some_and(|c| c.is_ascii_digit() || "lmnpqrstuv".contains(c))
     });
     let digits = text.bytes().filter(u8::is_ascii_digit).count();
-    let month = numeric && digits >= 3 && text.chars().nth(8).is_some_and(|c| "abcdehlmprst".contains(c));
+    let month =
+        numeric && digits >= 3 && text.chars().nth(8).is_some_and(|c| "abcdehlmprst".contains(c));
     let check = text.chars().nth(15).and_then(|c| c.to_digit(36));
     month && sum.zip(check).is_some_and(|(sum, check)| check >= 10 && sum % 26 == check - 10)
 }
@@ -292,7 +311,10 @@ pub(super) fn date_with_offsets(text: &str, months: &[u32], days: &[u32]) -> boo
     let (Some(month), Some(day)) = (number(text, 2, 2), number(text, 4, 2)) else { return false };
     months.iter().any(|offset| {
         days.iter().any(|later| {
-            month.checked_sub(*offset).zip(day.checked_sub(*later)).is_some_and(|(month, day)| is_short_date(month, day))
+            month
+                .checked_sub(*offset)
+                .zip(day.checked_sub(*later))
+                .is_some_and(|(month, day)| is_short_date(month, day))
         })
     })
 }

@@ -15,12 +15,22 @@ pub(super) const SCHEMES: &[Scheme] = &[
             ("9999999999", Word),
             ("999999999999", Word),
         ],
-        words: &["personnummer*", "personal identity number", "personal number", "samordningsnummer*"],
+        words: &[
+            "personnummer*",
+            "personal identity number",
+            "personal number",
+            "samordningsnummer*",
+        ],
         valid: |text| {
             let short = text.get(text.len().saturating_sub(10)..).unwrap_or_default();
-            let century = text.len() == 10 || text.starts_with("18") || text.starts_with("19") || text.starts_with("20");
+            let century = text.len() == 10
+                || text.starts_with("18")
+                || text.starts_with("19")
+                || text.starts_with("20");
             // Coordination numbers have sixty added to the day.
-            century && date_with_offsets(short, &[0], &[0, 60]) && digits(short).is_some_and(|all| luhn(&all))
+            century
+                && date_with_offsets(short, &[0], &[0, 60])
+                && digits(short).is_some_and(|all| luhn(&all))
         },
     },
     Scheme {
@@ -107,7 +117,8 @@ fn hetu(text: &str) -> bool {
         11 => text.get(7..10).filter(|_| text.get(6..7).is_some_and(|c| "abcdefuvwxy".contains(c))),
         _ => None,
     };
-    let Some(value) = serial.and_then(|serial| format!("{date}{serial}").parse::<usize>().ok()) else {
+    let Some(value) = serial.and_then(|serial| format!("{date}{serial}").parse::<usize>().ok())
+    else {
         return false;
     };
     day_first(text, &[0], &[0]) && CHECKS.chars().nth(value % 31) == Some(check)

@@ -72,7 +72,7 @@ const LOOSE: &[(&str, usize)] = &[
     ("JP individual number", 3),
     ("AT social insurance number", 1),
     ("KR resident registration number", 3),
-    ("TH identity number", 3),
+    ("TH identity number", 20),
     // Either century's key is right.
     ("BE national register number", 3),
     // The second check digit leaves out the first.
@@ -98,7 +98,8 @@ fn every_scheme_accepts_its_examples() {
 #[test]
 fn one_wrong_digit_is_refused() {
     for scheme in schemes() {
-        let slips = LOOSE.iter().find(|(name, _)| *name == scheme.name).map_or(0, |(_, slips)| *slips);
+        let slips =
+            LOOSE.iter().find(|(name, _)| *name == scheme.name).map_or(0, |(_, slips)| *slips);
         let (_, examples) = EXAMPLES.iter().find(|(name, _)| *name == scheme.name).unwrap();
         for example in *examples {
             let right = bare(example);
