@@ -57,7 +57,7 @@ fn polymod(values: impl Iterator<Item = u32>) -> u32 {
 
 fn is_ethereum(candidate: &Candidate<'_>) -> Option<usize> {
     let digits = candidate.matched().get(2..)?;
-    let varied = digits.chars().any(|c| Some(c) != digits.chars().next());
+    let varied = digits.chars().any(|c| !digits.starts_with(c));
     whole(candidate, varied && stands_alone(candidate))
 }
 

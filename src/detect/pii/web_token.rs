@@ -67,14 +67,12 @@ fn value(byte: u8) -> Option<usize> {
 fn is_text(group: &[u8]) -> bool {
     let [first, rest @ ..] = group else { return true };
     (0..16u32).any(|cases| {
-        let values = std::iter::once(first).chain(rest).enumerate().map(|(place, byte)| {
+        let mut values = std::iter::once(first).chain(rest).enumerate().map(|(place, byte)| {
             let byte = if cases & (1 << place) == 0 { *byte } else { byte.to_ascii_uppercase() };
             value(byte)
         });
-        let bits = values.fold(Some((0usize, 0u32)), |sum, value| {
-            let (bits, count) = sum?;
-            Some((bits << 6 | value?, count + 6))
-        });
+        let bits = values
+            .try_fold((0usize, 0u32), |(bits, count), value| Some((bits << 6 | value?, count + 6)));
         let Some((bits, count)) = bits else { return false };
         (1..=count / 8).all(|byte| {
             let value = bits >> (count - byte * 8) & 0xff;
