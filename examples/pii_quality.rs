@@ -14,7 +14,6 @@
 #![expect(
     clippy::unwrap_used,
     clippy::expect_used,
-    clippy::indexing_slicing,
     clippy::string_slice,
     reason = "a measurement may end with a panic"
 )]

@@ -122,6 +122,16 @@ fn pseudonyms_are_the_same_in_every_turn() {
     assert!(redaction.into_originals().is_some());
 }
 
+/// Every character that a rule could still need costs a reader time.
+#[test]
+fn the_shipped_policy_holds_back_as_little_as_before() {
+    let engine = Arc::new(policy::load(&policy::Source::Shipped).unwrap());
+    let mut screen = engine.screen(0);
+    let text = "Nothing in these words is of any interest to a rule. ".repeat(40);
+    screen.push(&text);
+    assert!(screen.held_chars() <= 256, "{}", screen.held_chars());
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(200))]
 

@@ -5,7 +5,7 @@
 //! structure that the registry gives.
 
 use super::Recogniser;
-use super::around::{begins_alone, goes_on, is_named, whole};
+use super::around::{Words, begins_alone, goes_on, whole};
 use super::digits::{bare, digits, luhn, number};
 use crate::detect::Candidate;
 
@@ -43,7 +43,7 @@ pub(super) const IBAN: &[Recogniser] = &[Recogniser::new(
     is_iban,
 )];
 
-const CARD_WORDS: &[&str] = &[
+static CARD_WORDS: Words = Words::new(&[
     "card*",
     "credit*",
     "debit*",
@@ -65,7 +65,7 @@ const CARD_WORDS: &[&str] = &[
     "tarjeta*",
     "carta",
     "cartao",
-];
+]);
 
 /// The longest beginning at a gap that is a card: an expiry date may follow.
 fn is_card(candidate: &Candidate<'_>) -> Option<usize> {
@@ -73,7 +73,7 @@ fn is_card(candidate: &Candidate<'_>) -> Option<usize> {
     if !begins_alone(candidate) {
         return None;
     }
-    let named = || is_named(candidate, CARD_WORDS);
+    let named = || CARD_WORDS.name(candidate);
     let ends = matched.match_indices([' ', '.', '-']).map(|(at, _)| at);
     let mut ends: Vec<usize> = ends.chain([matched.len()]).collect();
     ends.reverse();

@@ -1,7 +1,7 @@
 //! Dates of birth: a date, after a word that says that it is one.
 
 use super::Recogniser;
-use super::around::{goes_on, is_named, whole};
+use super::around::{Words, goes_on, whole};
 use super::digits::is_date;
 use crate::detect::Candidate;
 
@@ -22,7 +22,7 @@ pub(super) const RECOGNISERS: &[Recogniser] = &[
     ),
 ];
 
-const WORDS: &[&str] = &[
+static WORDS: Words = Words::new(&[
     "born",
     "birth",
     "birthday",
@@ -48,7 +48,7 @@ const WORDS: &[&str] = &[
     "geboortedatum",
     "fodd",
     "urodzon*",
-];
+]);
 
 /// Years in which somebody alive can be born.
 const YEARS: std::ops::RangeInclusive<u32> = 1890..=2049;
@@ -66,7 +66,7 @@ fn is_birth_in_digits(candidate: &Candidate<'_>) -> Option<usize> {
         }
         _ => false,
     };
-    whole(candidate, valid && !goes_on(candidate.after()) && is_named(candidate, WORDS))
+    whole(candidate, valid && !goes_on(candidate.after()) && WORDS.name(candidate))
 }
 
 fn is_birth_in_words(candidate: &Candidate<'_>) -> Option<usize> {
@@ -79,5 +79,5 @@ fn is_birth_in_words(candidate: &Candidate<'_>) -> Option<usize> {
         [day, year] => (1..=31).contains(day) && YEARS.contains(year),
         _ => false,
     };
-    whole(candidate, valid && is_named(candidate, WORDS))
+    whole(candidate, valid && WORDS.name(candidate))
 }

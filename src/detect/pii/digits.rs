@@ -33,7 +33,7 @@ pub(super) fn luhn(digits: &[u32]) -> bool {
             doubled / 10 + doubled % 10
         })
         .sum();
-    sum % 10 == 0
+    sum.is_multiple_of(10)
 }
 
 /// The remainder by 97 of a number of any length.

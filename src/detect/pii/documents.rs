@@ -3,7 +3,7 @@
 //! check digits (ICAO Doc 9303, part 3).
 
 use super::Recogniser;
-use super::around::{goes_on, has_word, stands_alone, whole};
+use super::around::{Words, begins_alone, goes_on, stands_alone, whole};
 use crate::detect::Candidate;
 
 pub(super) const PASSPORT: &[Recogniser] = &[
@@ -16,7 +16,7 @@ pub(super) const PASSPORT: &[Recogniser] = &[
 ];
 
 pub(super) const DRIVING_LICENCE: &[Recogniser] = &[
-    Recogniser::new(r"\b[a-z0-9](?:[ -]?[a-z0-9]){4,19}\b", is_licence),
+    Recogniser::new(r"\b[a-z]{0,5}[0-9][a-z0-9]{0,18}(?:[ -][a-z0-9]{1,10}){0,3}\b", is_licence),
     // Great Britain, with the date of birth inside.
     Recogniser::new(
         r"\b[a-z9]{5}[0-9](?:0[1-9]|1[0-2]|5[1-9]|6[0-2])(?:0[1-9]|[12][0-9]|3[01])[0-9][a-z9]{2}[a-z0-9]{3}\b",
@@ -24,7 +24,7 @@ pub(super) const DRIVING_LICENCE: &[Recogniser] = &[
     ),
 ];
 
-const PASSPORT_WORDS: &[&str] = &[
+static PASSPORT_WORDS: Words = Words::new(&[
     "passport*",
     "reisepass*",
     "passnummer",
@@ -34,8 +34,8 @@ const PASSPORT_WORDS: &[&str] = &[
     "passaporte*",
     "paspoort*",
     "paszport*",
-];
-const LICENCE_WORDS: &[&str] = &[
+]);
+static LICENCE_WORDS: Words = Words::new(&[
     "driver's licen*",
     "drivers licen*",
     "driver licen*",
@@ -57,7 +57,7 @@ const LICENCE_WORDS: &[&str] = &[
     "korkort*",
     "prawo jazdy",
     "carta de conducao",
-];
+]);
 const SHORT_PROSE: &[&str] = &[
     "is", "no", "nr", "num", "in", "on", "at", "of", "for", "by", "to", "the", "a", "and", "or",
     "was", "are", "has", "my", "id", "ist", "est", "es", "it", "if", "as", "an", "you", "can",
@@ -72,7 +72,7 @@ fn digits_in(text: &str) -> usize {
 
 fn is_passport(candidate: &Candidate<'_>) -> Option<usize> {
     let matched = candidate.matched();
-    let named = has_word(candidate.before(), PASSPORT_WORDS);
+    let named = PASSPORT_WORDS.name(candidate);
     let numeric = digits_in(matched) >= 5 || digits_in(matched) >= DIGITS_MIN && matched.len() == 9;
     whole(candidate, named && numeric && matched.len() <= 10 && !goes_on(candidate.after()))
 }
@@ -98,7 +98,7 @@ fn is_machine_readable(candidate: &Candidate<'_>) -> Option<usize> {
 /// The longest beginning at a gap that ends in a part with a digit.
 fn is_licence(candidate: &Candidate<'_>) -> Option<usize> {
     let matched = candidate.matched();
-    if !has_word(candidate.before(), LICENCE_WORDS) || !stands_alone(candidate) {
+    if !LICENCE_WORDS.name(candidate) || !begins_alone(candidate) {
         return None;
     }
     let mut end = 0;

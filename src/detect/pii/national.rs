@@ -11,7 +11,7 @@ mod europe;
 mod north;
 
 use super::Recogniser;
-use super::around::{is_named, stands_alone};
+use super::around::{has_word, stands_alone};
 use super::digits::bare;
 use crate::detect::Candidate;
 
@@ -99,7 +99,7 @@ fn is_national(candidate: &Candidate<'_>) -> Option<usize> {
             let form = scheme.forms.iter().find(|(form, _)| fits(form, matched));
             form.is_some_and(|(_, needs)| {
                 (scheme.valid)(&number)
-                    && (*needs == Needs::Nothing || is_named(candidate, scheme.words))
+                    && (*needs == Needs::Nothing || has_word(candidate.before(), scheme.words))
             })
         });
     found.then_some(matched.len())

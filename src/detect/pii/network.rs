@@ -6,7 +6,7 @@
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use super::Recogniser;
-use super::around::{has_word, is_named, whole};
+use super::around::{Words, whole};
 use crate::detect::Candidate;
 
 pub(super) const IP_ADDRESS: &[Recogniser] = &[
@@ -14,17 +14,18 @@ pub(super) const IP_ADDRESS: &[Recogniser] = &[
     Recogniser::new(
         r"\b[0-9a-f]{1,4}:(?:[0-9a-f]{0,4}:){1,6}(?:[0-9a-f]{1,4}|:)(?:\.[0-9]{1,3}){0,3}",
         is_v6,
-    ),
+    )
+    .in_whole_runs(),
 ];
 
 pub(super) const MAC_ADDRESS: &[Recogniser] = &[
-    Recogniser::new(r"\b(?:[0-9a-f]{2}:){5}[0-9a-f]{2}\b", is_mac),
+    Recogniser::new(r"\b(?:[0-9a-f]{2}:){5}[0-9a-f]{2}\b", is_mac).in_whole_runs(),
     Recogniser::new(r"\b(?:[0-9a-f]{2}-){5}[0-9a-f]{2}\b", is_mac),
     Recogniser::new(r"\b[0-9a-f]{4}\.[0-9a-f]{4}\.[0-9a-f]{4}\b", is_mac),
 ];
 
 /// Right before something that only looks like an address.
-const VERSION_WORDS: &[&str] = &[
+static VERSION_WORDS: Words = Words::new(&[
     "version*",
     "v",
     "ver",
@@ -43,11 +44,14 @@ const VERSION_WORDS: &[&str] = &[
     "oid",
     "rev",
     "revision",
-];
+]);
+static MAC_WORDS: Words =
+    Words::new(&["mac", "ethernet", "bssid", "hardware address", "wlan", "bluetooth", "hwaddr"]);
+
 fn is_v4(candidate: &Candidate<'_>) -> Option<usize> {
     let before = candidate.before().trim_end_matches([' ', ':', '=', '(']);
     let last = before.rsplit(|c: char| !c.is_alphabetic()).next().unwrap_or_default();
-    let version = has_word(last, VERSION_WORDS);
+    let version = VERSION_WORDS.are_in(last);
     let address: Ipv4Addr = candidate.matched().parse().ok()?;
     let [first, ..] = address.octets();
     let personal = first != 0
@@ -79,13 +83,10 @@ fn is_mac(candidate: &Candidate<'_>) -> Option<usize> {
     let varied = !values.all(|c| Some(c) == first);
     // Six pairs of digits are many things: dates, combinations, scores.
     let hexadecimal = matched.bytes().any(|byte| byte.is_ascii_alphabetic());
-    let named = || {
-        is_named(
-            candidate,
-            &["mac", "ethernet", "bssid", "hardware address", "wlan", "bluetooth", "hwaddr"],
-        )
-    };
-    whole(candidate, varied && !is_part(candidate, separator, 16) && (hexadecimal || named()))
+    whole(
+        candidate,
+        varied && !is_part(candidate, separator, 16) && (hexadecimal || MAC_WORDS.name(candidate)),
+    )
 }
 
 /// Whether more of the same kind stands before or after.

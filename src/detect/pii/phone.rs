@@ -4,7 +4,7 @@
 //! The plans are those of libphonenumber, through the `phonenumber` crate.
 
 use super::Recogniser;
-use super::around::{begins_alone, goes_on, has_word, is_named, whole};
+use super::around::{Words, begins_alone, goes_on, has_word, whole};
 use super::digits::{bare, is_date, number};
 use crate::detect::Candidate;
 
@@ -29,7 +29,7 @@ pub(super) const RECOGNISERS: &[Recogniser] = &[
     ),
 ];
 
-const WORDS: &[&str] = &[
+static WORDS: Words = Words::new(&[
     "phone*",
     "telephon*",
     "telefon*",
@@ -63,11 +63,11 @@ const WORDS: &[&str] = &[
     "answering at",
     "messages to",
     "messages on",
-];
+]);
 /// After a number in a list of them.
 const WORDS_AFTER: &[&str] = &["office", "mobile", "fax", "cell", "home", "desk", "work"];
 /// Numbers of other things that people call about.
-const OTHER_WORDS: &[&str] = &[
+static OTHER_WORDS: Words = Words::new(&[
     "order*",
     "invoice*",
     "ticket*",
@@ -93,7 +93,7 @@ const OTHER_WORDS: &[&str] = &[
     "policy",
     "customer number",
     "part",
-];
+]);
 /// How far a word before counts against a candidate.
 const OTHER_BYTES: usize = 24;
 
@@ -121,7 +121,7 @@ fn is_international(candidate: &Candidate<'_>) -> Option<usize> {
     if !ends_here(candidate) {
         return None;
     }
-    let named = is_named(candidate, WORDS);
+    let named = || WORDS.name(candidate);
     let main = without_extension(matched);
     let cuts = main.match_indices([' ', '.', '-', '/']).map(|(at, _)| at).filter(|at| *at > 7);
     let mut ends: Vec<usize> = cuts.chain([main.len()]).collect();
@@ -130,7 +130,7 @@ fn is_international(candidate: &Candidate<'_>) -> Option<usize> {
         let number = bare(main.get(..*end).unwrap_or_default().trim_end());
         let number = if main.starts_with('+') { &*number } else { number.trim_start_matches("00") };
         let possible = (8..=DIGITS_MAX).contains(&number.len());
-        possible && (named && main.starts_with('+') || in_plan(number))
+        possible && (in_plan(number) || main.starts_with('+') && named())
     })?;
     Some(if end == main.len() { matched.len() } else { end })
 }
@@ -155,8 +155,8 @@ fn is_trunk(candidate: &Candidate<'_>) -> Option<usize> {
 /// A number in any form that a word says is one to call.
 fn is_named_number(candidate: &Candidate<'_>) -> Option<usize> {
     let matched = candidate.matched();
-    let named = || is_named(candidate, WORDS) || has_word(candidate.after(), WORDS_AFTER);
-    if !stands_alone(candidate) || is_other(candidate) || !named() {
+    let named = || WORDS.name(candidate) || has_word(candidate.after(), WORDS_AFTER);
+    if !stands_alone(candidate) || !named() || is_other(candidate) {
         return None;
     }
     let main = without_extension(matched);
@@ -172,7 +172,7 @@ fn is_other(candidate: &Candidate<'_>) -> bool {
     let before = candidate.before();
     let near = before.get(before.floor_char_boundary(before.len().saturating_sub(OTHER_BYTES))..);
     let near = near.unwrap_or_default();
-    has_word(near, OTHER_WORDS) && !has_word(near, WORDS)
+    OTHER_WORDS.are_in(near) && !WORDS.are_in(near)
 }
 
 fn looks_like_a_date(text: &str) -> bool {

@@ -33,6 +33,11 @@ pub(super) const RECOGNISERS: &[Recogniser] = &[
 /// A line counts when nothing but lines stands between it and a head.
 fn is_line(candidate: &Candidate<'_>) -> Option<usize> {
     let before = candidate.before();
+    // Most lines follow prose: that is seen at once.
+    let last = before.trim_end_matches(' ').rsplit(' ').next().unwrap_or_default();
+    if last.len() < 16 && !last.ends_with("-----") {
+        return None;
+    }
     let head = before.rfind(HEAD_END)?;
     let between = before.get(head..)?;
     let lines = between.split_once("-----").map(|(_, lines)| lines)?;

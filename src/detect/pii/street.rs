@@ -2,7 +2,7 @@
 //! the language, or any number and words after a phrase that announces them.
 
 use super::Recogniser;
-use super::around::{has_word, is_named, whole};
+use super::around::{Words, has_word, whole};
 use crate::detect::Candidate;
 
 pub(super) const RECOGNISERS: &[Recogniser] = &[
@@ -189,6 +189,14 @@ const ANNOUNCED: &[&str] = &[
     "indirizzo:",
 ];
 
+/// Before "via" in its English sense.
+static REACHED: Words = Words::new(&["connected", "access", "send", "sent", "contact"]);
+
+fn is_announced_by(candidate: &Candidate<'_>) -> bool {
+    let before = candidate.before();
+    ANNOUNCED.iter().any(|phrase| before.contains(phrase))
+}
+
 fn is_english(candidate: &Candidate<'_>) -> Option<usize> {
     let matched = candidate.matched();
     let words: Vec<&str> = matched
@@ -203,7 +211,7 @@ fn is_english(candidate: &Candidate<'_>) -> Option<usize> {
     // A year or an ordinary small number before an everyday word is no house number.
     let sure = !everyday
         || followed_by_a_place(candidate)
-        || is_named(candidate, ANNOUNCED)
+        || is_announced_by(candidate)
         || first.len() >= 3 && !is_year(first);
     whole(candidate, !prose && sure && !is_year_of_something(first, &words))
 }
@@ -243,13 +251,7 @@ fn is_romance(candidate: &Candidate<'_>) -> Option<usize> {
         .rev()
         .nth(1)
         .is_some_and(|word| ["de", "del", "di", "da", "do", "con", "en"].contains(word));
-    whole(
-        candidate,
-        !plain
-            && !measure
-            && (!english.contains(&first)
-                || !is_named(candidate, &["connected", "access", "send", "sent", "contact"])),
-    )
+    whole(candidate, !plain && !measure && (!english.contains(&first) || !REACHED.name(candidate)))
 }
 
 fn is_with_unit(candidate: &Candidate<'_>) -> Option<usize> {
@@ -260,7 +262,7 @@ fn is_with_unit(candidate: &Candidate<'_>) -> Option<usize> {
 
 fn is_unit(candidate: &Candidate<'_>) -> Option<usize> {
     let digits = candidate.before().bytes().filter(u8::is_ascii_digit).count();
-    whole(candidate, digits >= 2 || is_named(candidate, ANNOUNCED))
+    whole(candidate, digits >= 2 || is_announced_by(candidate))
 }
 
 /// What stands right after the announcement.

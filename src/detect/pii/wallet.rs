@@ -5,7 +5,7 @@
 //! look random and, for chains with common first letters, when a word says so.
 
 use super::Recogniser;
-use super::around::{is_named, stands_alone, whole};
+use super::around::{Words, stands_alone, whole};
 use crate::detect::Candidate;
 
 pub(super) const RECOGNISERS: &[Recogniser] = &[
@@ -19,10 +19,10 @@ pub(super) const RECOGNISERS: &[Recogniser] = &[
 ];
 
 const BECH32: &str = "qpzry9x8gf2tvdw0s3jn54khce6mua7l";
-const WORDS: &[&str] = &[
+static WORDS: Words = Words::new(&[
     "wallet*", "monero", "xmr", "tron", "trx", "ripple", "xrp", "solana", "sol", "dogecoin",
     "doge", "litecoin", "ltc", "bitcoin", "btc", "usdt", "crypto*",
-];
+]);
 
 /// The checksum constants of Bech32 and Bech32m.
 fn is_segwit(candidate: &Candidate<'_>) -> Option<usize> {
@@ -57,7 +57,7 @@ fn polymod(values: impl Iterator<Item = u32>) -> u32 {
 
 fn is_ethereum(candidate: &Candidate<'_>) -> Option<usize> {
     let digits = candidate.matched().get(2..)?;
-    let varied = digits.chars().any(|c| Some(c) != digits.chars().next());
+    let varied = digits.chars().any(|c| !digits.starts_with(c));
     whole(candidate, varied && stands_alone(candidate))
 }
 
@@ -73,8 +73,5 @@ fn is_named_wallet(candidate: &Candidate<'_>) -> Option<usize> {
     let matched = candidate.matched();
     let digits = matched.bytes().filter(u8::is_ascii_digit).count();
     let others = matched.bytes().filter(|byte| (b'g'..=b'z').contains(byte)).count();
-    whole(
-        candidate,
-        digits >= 2 && others >= 4 && is_named(candidate, WORDS) && stands_alone(candidate),
-    )
+    whole(candidate, digits >= 2 && others >= 4 && WORDS.name(candidate) && stands_alone(candidate))
 }

@@ -11,7 +11,6 @@ use crate::detect::{Candidate, Check};
 
 /// The longest token of which every part is found.
 const TOKEN_BYTES_MAX: usize = 4 << 10;
-const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 /// `alg"` in Base64 at each of the three positions in a group, in lower case.
 const ALG: [&str; 3] = ["ywxni", "hbgci", "fszyi"];
 
@@ -52,18 +51,28 @@ fn is_header(header: &str) -> bool {
         && header.as_bytes().chunks(4).all(is_text)
 }
 
+/// The six bits of a character (RFC 4648, section 5).
+fn value(byte: u8) -> Option<usize> {
+    Some(usize::from(match byte {
+        b'A'..=b'Z' => byte - b'A',
+        b'a'..=b'z' => byte - b'a' + 26,
+        b'0'..=b'9' => byte - b'0' + 52,
+        b'-' => 62,
+        b'_' => 63,
+        _ => return None,
+    }))
+}
+
 /// Whether some case of up to four letters decodes to printable characters.
 fn is_text(group: &[u8]) -> bool {
     let [first, rest @ ..] = group else { return true };
     (0..16u32).any(|cases| {
-        let values = std::iter::once(first).chain(rest).enumerate().map(|(place, byte)| {
+        let mut values = std::iter::once(first).chain(rest).enumerate().map(|(place, byte)| {
             let byte = if cases & (1 << place) == 0 { *byte } else { byte.to_ascii_uppercase() };
-            ALPHABET.iter().position(|known| *known == byte)
+            value(byte)
         });
-        let bits = values.fold(Some((0usize, 0u32)), |sum, value| {
-            let (bits, count) = sum?;
-            Some((bits << 6 | value?, count + 6))
-        });
+        let bits = values
+            .try_fold((0usize, 0u32), |(bits, count), value| Some((bits << 6 | value?, count + 6)));
         let Some((bits, count)) = bits else { return false };
         (1..=count / 8).all(|byte| {
             let value = bits >> (count - byte * 8) & 0xff;

@@ -41,7 +41,7 @@ pub(super) const SCHEMES: &[Scheme] = &[
             let Some(all) = digits(text) else { return false };
             let sum = weighted(&all, &[5, 4, 3, 2, 7, 6, 5, 4, 3, 2, 1]);
             // Persons; companies have others.
-            matches!(number(text, 0, 2), Some(20 | 23 | 24 | 27)) && sum % 11 == 0
+            matches!(number(text, 0, 2), Some(20 | 23 | 24 | 27)) && sum.is_multiple_of(11)
         },
     },
 ];

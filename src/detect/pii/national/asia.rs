@@ -102,7 +102,7 @@ pub(super) const SCHEMES: &[Scheme] = &[
         words: &["tfn", "tax file*"],
         valid: |text| {
             let Some(all) = digits(text) else { return false };
-            weighted(&all, &[1, 4, 3, 7, 5, 8, 6, 9, 10]) % 11 == 0
+            weighted(&all, &[1, 4, 3, 7, 5, 8, 6, 9, 10]).is_multiple_of(11)
                 && all.iter().any(|digit| *digit > 0)
         },
     },
@@ -155,7 +155,7 @@ fn taiwan(text: &str) -> bool {
         return false;
     };
     let sum = code / 10 + code % 10 * 9 + weighted(&all, &[8, 7, 6, 5, 4, 3, 2, 1, 1]);
-    matches!(all.first(), Some(1 | 2)) && sum % 10 == 0
+    matches!(all.first(), Some(1 | 2)) && sum.is_multiple_of(10)
 }
 
 fn kimlik(text: &str) -> bool {

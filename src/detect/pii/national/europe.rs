@@ -58,7 +58,7 @@ pub(super) const SCHEMES: &[Scheme] = &[
         words: &[],
         valid: |text| {
             let Some(all) = digits(text) else { return false };
-            weighted(&all, &[1, 3, 1, 3, 1, 3, 1, 3, 1, 3, 1, 3, 1]) % 10 == 0
+            weighted(&all, &[1, 3, 1, 3, 1, 3, 1, 3, 1, 3, 1, 3, 1]).is_multiple_of(10)
         },
     },
     Scheme {
@@ -136,7 +136,7 @@ pub(super) const SCHEMES: &[Scheme] = &[
             let Some(all) = digits(text) else { return false };
             let sum = weighted(&all, &[1, 3, 7, 9, 1, 3, 7, 9, 1, 3, 1]);
             // Twenty is added to the month per century, from 1900 on; eighty before.
-            date_with_offsets(text, &[0, 20, 40, 60, 80], &[0]) && sum % 10 == 0
+            date_with_offsets(text, &[0, 20, 40, 60, 80], &[0]) && sum.is_multiple_of(10)
         },
     },
     Scheme {

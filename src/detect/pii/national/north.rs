@@ -71,7 +71,9 @@ pub(super) const SCHEMES: &[Scheme] = &[
         valid: |text| {
             let Some(all) = digits(text) else { return false };
             let sum = weighted(&all, &[3, 2, 7, 6, 5, 4, 3, 2, 1]);
-            day_first(text, &[0], &[0]) && matches!(all.last(), Some(0 | 8 | 9)) && sum % 11 == 0
+            day_first(text, &[0], &[0])
+                && matches!(all.last(), Some(0 | 8 | 9))
+                && sum.is_multiple_of(11)
         },
     },
     Scheme {
@@ -104,7 +106,7 @@ fn day_first(text: &str, days: &[u32], months: &[u32]) -> bool {
 
 fn cpr_sum(text: &str) -> bool {
     let sum = digits(text).map(|all| weighted(&all, &[4, 3, 2, 7, 6, 5, 4, 3, 2, 1]));
-    sum.is_some_and(|sum| sum % 11 == 0)
+    sum.is_some_and(|sum| sum.is_multiple_of(11))
 }
 
 /// The nine digits modulo 31 choose the last character; the sign between tells

@@ -72,7 +72,7 @@ const LOOSE: &[(&str, usize)] = &[
     ("JP individual number", 3),
     ("AT social insurance number", 1),
     ("KR resident registration number", 3),
-    ("TH identity number", 3),
+    ("TH identity number", 20),
     // Either century's key is right.
     ("BE national register number", 3),
     // The second check digit leaves out the first.
