@@ -11,10 +11,14 @@
 
 #[path = "policies/compile.rs"]
 mod compile;
+#[path = "policies/disguise.rs"]
+mod disguise;
 #[path = "policies/engine.rs"]
 mod engine;
 #[path = "policies/judging.rs"]
 mod judging;
+#[path = "policies/readings.rs"]
+mod readings;
 #[path = "policies/sample.rs"]
 mod sample;
 #[path = "policies/screen.rs"]

@@ -119,6 +119,15 @@ pub(super) fn base64_digit(byte: u8) -> Option<u32> {
     }))
 }
 
+/// Capitals and small letters are not mixed in one token of base32, and words
+/// in small letters are words.
+fn is_base32(written: &[u8]) -> bool {
+    let small = written.iter().any(u8::is_ascii_lowercase);
+    let capital = written.iter().any(u8::is_ascii_uppercase);
+    let digits = written.iter().filter(|byte| byte.is_ascii_digit()).count();
+    written.len() > 1 && !(small && (capital || digits * 16 < written.len()))
+}
+
 fn base32_digit(byte: u8) -> Option<u32> {
     Some(u32::from(match byte {
         b'A'..=b'Z' => byte - b'A',
@@ -186,6 +195,9 @@ impl Group {
         while let Some(token) = next {
             let mark = group.bits.mark();
             let written = bytes.get(token.clone()).unwrap_or_default();
+            if width == 5 && !is_base32(written) {
+                break;
+            }
             for (index, digit) in written.iter().filter_map(|byte| digit(*byte)).enumerate() {
                 group.bits.push(digit, width);
                 // Most tokens are words, and show it at once.

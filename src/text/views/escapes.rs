@@ -113,9 +113,15 @@ pub(crate) fn quoted_printable(text: &str, parts: &mut Parts) {
         }
     }
     pending.flush(View::QuotedPrintable, &mut own);
-    // One alone is an assignment: `size=20`.
-    let coded: usize = own.list().iter().map(|part| part.span.len()).sum();
-    if coded >= CODED_BYTES_MIN {
+    // One alone, or some in arithmetic, are no code: `size=20`, `5+5=10`.
+    let list = own.list();
+    let coded: usize = list.iter().map(|part| part.span.len()).sum();
+    let letter = |part: &super::parts::Part| {
+        let written = text.get(part.span.clone()).unwrap_or_default();
+        written.contains(|c: char| c.is_ascii_uppercase() || c == '\n')
+    };
+    let adjacent = list.windows(2).any(|pair| pair[0].span.end == pair[1].span.start);
+    if coded >= CODED_BYTES_MIN && (adjacent || list.iter().any(letter)) {
         parts.append(&own);
     }
 }

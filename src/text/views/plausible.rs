@@ -8,6 +8,9 @@ use super::language::average_cost;
 
 /// Shorter texts must be words, because a little noise can look like anything.
 const SHORT_CHARS: usize = 8;
+/// Scripts mix in longer texts only.
+const MIXED_CHARS_MAX: usize = 24;
+const LAST_LATIN: char = '\u{24f}';
 /// Letters, digits and blanks among a hundred characters, at least.
 const WORDLIKE_PERCENT_MIN: usize = 60;
 /// Where every group of digits decodes to something, it must read like language.
@@ -36,18 +39,23 @@ fn utf16(bytes: &[u8]) -> Option<String> {
 
 /// Printable throughout and mostly words.
 pub(super) fn is_text(text: &str) -> bool {
-    let (mut chars, mut wordlike, mut letters, mut plain) = (0, 0, 0, true);
+    let (mut chars, mut wordlike, mut letters, mut far, mut plain) = (0, 0, 0, 0, true);
     for c in text.chars() {
         if c.is_control() && !matches!(c, '\t' | '\n' | '\r') || is_unassigned(c) {
             return false;
         }
         chars += 1;
         letters += usize::from(c.is_alphabetic());
+        far += usize::from(c > LAST_LATIN);
         wordlike += usize::from(c.is_alphanumeric() || c.is_whitespace());
         plain &= c.is_ascii_alphanumeric() || matches!(c, ' ' | '\'' | '\n');
     }
     if chars < SHORT_CHARS {
-        return chars >= 3 && plain && letters * 4 >= chars * 3;
+        return chars >= 3 && plain && letters * 4 >= chars * 3 && is_language(text);
+    }
+    // Noise gives one strange character among letters; people write in one script.
+    if chars < MIXED_CHARS_MAX && far > 0 && far * 2 < letters {
+        return false;
     }
     wordlike * 100 >= chars * WORDLIKE_PERCENT_MIN || is_dotted(text)
 }

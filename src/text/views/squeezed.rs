@@ -74,8 +74,20 @@ struct Gap {
 #[derive(Debug)]
 pub(crate) struct Squeezable {
     words: Vec<Word>,
-    /// Ranges of `words`, each one word in single letters.
-    spaced: Vec<Range<usize>>,
+    spaced: Vec<Spaced>,
+}
+
+/// Words of one letter each that are words together.
+#[derive(Debug)]
+struct Spaced {
+    /// Indices of the words.
+    range: Range<usize>,
+    /// Characters of the narrowest gap.
+    narrowest: usize,
+    /// A gap has no blank.
+    marked: bool,
+    /// The first one is `a` or `i`.
+    article: bool,
 }
 
 impl Squeezable {
@@ -91,7 +103,7 @@ impl Squeezable {
                 (len + 1, letters + usize::from(!word.digits))
             });
             if len >= LETTERS_MIN && letters > 0 {
-                spaced.push(at..at + len);
+                spaced.push(Spaced::new(text, &words, at..at + len));
             }
             at += len.max(1);
         }
@@ -104,14 +116,14 @@ impl Squeezable {
         let mut letters = Letters { reading, run: Vec::new(), parts: &mut parts };
         let mut spaced = self.spaced.iter().peekable();
         for (index, word) in self.words.iter().enumerate() {
-            while spaced.next_if(|run| run.end <= index).is_some() {}
-            let run = spaced.peek().filter(|run| run.start < index && index < run.end);
+            while spaced.next_if(|run| run.range.end <= index).is_some() {}
+            let run = spaced.peek().filter(|run| run.range.start < index && index < run.range.end);
             let before = index.checked_sub(1).and_then(|before| self.words.get(before));
             let start = before.map_or(0, |before| before.span.end);
             let gap = start..word.span.start;
             let put = match run {
-                Some(run) => self.spaced_gap(run, index, text, reading),
-                None => before.and_then(|before| plain_gap(before, word, reading)),
+                Some(run) => Some(run.gap(index, word, reading)),
+                None => before.and_then(|before| plain_gap(text, before, word, reading)),
             };
             letters.gap(gap, put);
             letters.word(text, word);
@@ -120,34 +132,29 @@ impl Squeezable {
         parts.settle();
         parts
     }
+}
 
-    /// Between two single letters: nothing, or the blank between two words.
-    fn spaced_gap(
-        &self,
-        run: &Range<usize>,
-        index: usize,
-        text: &str,
-        reading: Reading,
-    ) -> Option<&'static str> {
-        let words = self.words.get(run.start + 1..run.end).unwrap_or_default();
-        let narrowest = words.iter().map(|word| word.gap.chars).min().unwrap_or_default();
-        let gap = self.words.get(index)?.gap;
-        let article = index == run.start + 1
-            && reading.article_apart
-            && self
-                .words
-                .get(run.start)
-                .and_then(|word| text.get(word.span.clone()))
-                .is_some_and(|word| matches!(word, "a" | "A" | "i" | "I"));
-        // In `p-i-p-e b-o-m-b` all gaps are as wide, but one is blank.
-        let marked = words.iter().any(|word| !word.gap.blank);
-        let between = gap.chars > narrowest || marked && gap.blank;
-        Some(if between || article { " " } else { "" })
+impl Spaced {
+    fn new(text: &str, words: &[Word], range: Range<usize>) -> Self {
+        let gaps = words.get(range.start + 1..range.end).unwrap_or_default();
+        let narrowest = gaps.iter().map(|word| word.gap.chars).min().unwrap_or_default();
+        let marked = gaps.iter().any(|word| !word.gap.blank);
+        let first = words.get(range.start).and_then(|word| text.get(word.span.clone()));
+        let article = first.is_some_and(|word| matches!(word, "a" | "A" | "i" | "I"));
+        Self { range, narrowest, marked, article }
+    }
+
+    /// Between two of its letters: nothing, or the blank between two words. In
+    /// `p-i-p-e b-o-m-b` all gaps are as wide, but one is blank.
+    fn gap(&self, index: usize, word: &Word, reading: Reading) -> &'static str {
+        let wide = word.gap.chars > self.narrowest || self.marked && word.gap.blank;
+        let apart = reading.article_apart && self.article && index == self.range.start + 1;
+        if wide || apart { " " } else { "" }
     }
 }
 
 /// What a gap between two words of a sentence becomes; `None` leaves it.
-fn plain_gap(before: &Word, word: &Word, reading: Reading) -> Option<&'static str> {
+fn plain_gap(text: &str, before: &Word, word: &Word, reading: Reading) -> Option<&'static str> {
     let gap = word.gap;
     if gap.apostrophe || gap.chars == 0 && !gap.odd || before.address && word.address {
         return None;
@@ -156,7 +163,8 @@ fn plain_gap(before: &Word, word: &Word, reading: Reading) -> Option<&'static st
         return (gap.odd && !gap.line_end).then_some(" ");
     }
     // `3.14`, `10-20`, `covid-19`, and `e.g.` are written so by everybody.
-    if before.digits || word.digits || gap.dot && before.single && word.single {
+    let number = |word: &Word| text.get(word.span.clone()).is_some_and(is_number);
+    if number(before) || number(word) || gap.dot && before.single && word.single {
         return None;
     }
     Some(if reading.marks_are_blanks { " " } else { "" })
@@ -298,6 +306,13 @@ impl Address {
         }
         self.is
     }
+}
+
+/// `1990`, `19th`, `20k`: a number, perhaps with its unit.
+fn is_number(word: &str) -> bool {
+    let unit = word.trim_start_matches(|c: char| c.is_ascii_digit());
+    let digits = word.len() - unit.len();
+    unit.is_empty() || digits >= 2 && unit.len() <= 3
 }
 
 /// `name@host.tld`; an at sign among letters alone may be one of them.

@@ -6,23 +6,33 @@
 //! signal without need, never the other way round: what a finder accepts must
 //! raise its signal. Called by [`super`] for each text that it searches.
 
+use std::ops::Range;
+
 use super::language::{CLASSES, Cost, PROSE_COST, class, pair_cost};
 
 /// What a text may hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Signals {
     flags: u32,
-    /// Most words of one letter in a row.
+    /// One more than the words of one letter in a row, all values in one.
     alone: u32,
     strange: i32,
 }
 
 /// Letters may be one cost above prose and still be prose; see [`strangeness`].
 const SLACK: Cost = 4;
-/// A stretch that gathers this much strangeness is worth a closer look.
-const STRANGE_MIN: i32 = 34;
-/// Words of one letter in a row that may be a longer word, spaced out.
-const ALONE_MIN: u32 = 3;
+/// `ay`, which pig Latin has in every word.
+const PIG_LATIN_STRANGE: Cost = 16;
+/// A stretch that gathers this much strangeness is worth a closer look. A power
+/// of two.
+const STRANGE_MIN: i32 = 32;
+/// What is looked at on either side of such a stretch.
+const AROUND_BYTES: usize = 24;
+/// Longer words may be cut.
+const WORD_BYTES_MAX: usize = 40;
+/// One more than the words of one letter in a row that may be a longer word,
+/// spaced out. A power of two.
+const ALONE_MIN: u32 = 4;
 
 // Kinds of bytes: 0 other, 1 to 26 small letters, 27 to 52 capitals, and:
 const LETTER_U: usize = 21;
@@ -62,7 +72,7 @@ const NON_ASCII: u32 = 1 << 25;
 const ANGLED: u32 = 1 << 26;
 const MARKED: u32 = 1 << 27;
 const PLUSSED: u32 = 1 << 28;
-const WORD_WORD_SHIFT: u32 = 29;
+const WORD_WORD: u32 = 1 << 29;
 const LETTER_MARK: u32 = 1 << 30;
 const MARK_WORD: u32 = 1 << 31;
 const CHAINED: u32 = MARK_LETTER
@@ -128,27 +138,91 @@ impl Signals {
 
 /// Looks at every byte once.
 pub(super) fn survey(text: &str) -> Signals {
-    let (mut singles, mut chained) = (0u32, 0u32);
-    let (mut alone, mut alone_max) = (0u32, 0u32);
-    let (mut sum, mut sum_max) = (0i32, 0i32);
-    let (mut before, mut previous) = (BLANK, 0u32);
-    for kind in text.bytes().map(kind_of).chain([BLANK]) {
-        let entry = entry_of(before, kind);
-        let chain = (previous << 1) & entry;
-        singles |= entry;
-        chained |= chain;
-        let longer = (entry >> WORD_WORD_SHIFT) & 1;
-        alone = (alone + ((chain / LETTER_GAP) & 1)) & longer.wrapping_sub(1);
-        alone_max = alone_max.max(alone);
+    let mut pass = Pass::default();
+    for byte in text.bytes() {
+        pass.step(kind_of(byte));
+    }
+    pass.step(BLANK);
+    let flags = (pass.singles & SINGLE) | (pass.chained & CHAINED);
+    Signals { flags, alone: pass.alone_seen, strange: pass.sum_seen }
+}
+
+/// The state of [`survey`]. What matters about `alone` and `sum` is whether they
+/// reached a power of two, so all their values are put together bit by bit.
+#[derive(Debug, Default)]
+struct Pass {
+    before: usize,
+    previous: u32,
+    singles: u32,
+    chained: u32,
+    alone: u32,
+    alone_seen: u32,
+    sum: i32,
+    sum_seen: i32,
+}
+
+impl Pass {
+    #[inline(always)]
+    fn step(&mut self, kind: usize) {
+        let entry = entry_of(self.before, kind);
+        let chain = (self.previous << 1) & entry;
+        self.singles |= entry;
+        self.chained |= chain;
+        let longer = self.alone.wrapping_add(chain / LETTER_GAP & 1);
+        self.alone = if entry & WORD_WORD == 0 { longer } else { 1 };
+        self.alone_seen |= self.alone;
         // The low byte is signed.
         let [low, ..] = entry.to_le_bytes();
-        sum = sum.wrapping_add(i32::from(low.cast_signed())).max(0);
-        sum_max = sum_max.max(sum);
-        previous = entry;
+        let sum = self.sum.wrapping_add(i32::from(low.cast_signed()));
+        self.sum = sum.max(0);
+        self.sum_seen |= self.sum;
+        self.previous = entry;
+        self.before = kind;
+    }
+}
+
+/// The stretches that do not read like prose, from blank to blank, in order
+/// and disjoint, with a word or two on either side.
+pub(super) fn strange(text: &str) -> Vec<Range<usize>> {
+    let bytes = text.as_bytes();
+    let mut spans: Vec<Range<usize>> = Vec::new();
+    let (mut sum, mut start, mut peak, mut peak_at) = (0i32, 0usize, 0i32, 0usize);
+    let mut before = BLANK;
+    for (at, kind) in bytes.iter().map(|byte| kind_of(*byte)).chain([BLANK]).enumerate() {
+        let [low, ..] = entry_of(before, kind).to_le_bytes();
+        let step = i32::from(low.cast_signed());
+        // A stretch ends where it has lost what makes one.
+        let ends = sum + step <= 0 || peak - sum > STRANGE_MIN || at == bytes.len();
+        sum = (sum + step).max(0);
+        if sum > peak {
+            (peak, peak_at) = (sum, at);
+        }
+        if ends {
+            if peak >= STRANGE_MIN {
+                add_stretch(bytes, start..peak_at, &mut spans);
+                sum = 0;
+            }
+            if sum == 0 {
+                (start, peak, peak_at) = (at, 0, at);
+            }
+        }
         before = kind;
     }
-    let flags = (singles & SINGLE) | (chained & CHAINED);
-    Signals { flags, alone: alone_max, strange: sum_max }
+    spans
+}
+
+fn add_stretch(bytes: &[u8], span: Range<usize>, spans: &mut Vec<Range<usize>>) {
+    let wide = span.start.saturating_sub(AROUND_BYTES)..(span.end + AROUND_BYTES).min(bytes.len());
+    let letter = |at: usize| bytes.get(at).is_some_and(u8::is_ascii_alphabetic);
+    let start = (0..=wide.start).rev().take(WORD_BYTES_MAX).find(|at| {
+        !at.checked_sub(1).is_some_and(letter)
+    });
+    let end = (wide.end..=bytes.len()).take(WORD_BYTES_MAX).find(|at| !letter(*at));
+    let (start, end) = (start.unwrap_or(wide.start), end.unwrap_or(wide.end));
+    match spans.last_mut() {
+        Some(last) if start <= last.end => last.end = last.end.max(end),
+        _ => spans.push(start..end),
+    }
 }
 
 #[expect(clippy::indexing_slicing, reason = "a byte indexes a table of 256")]
@@ -156,13 +230,13 @@ fn kind_of(byte: u8) -> usize {
     usize::from(KIND_OF[usize::from(byte)])
 }
 
-#[expect(clippy::indexing_slicing, reason = "both are masked to the size of the table")]
+#[expect(clippy::indexing_slicing, reason = "masked to the size of the table")]
 fn entry_of(before: usize, kind: usize) -> u32 {
-    ENTRY_OF[before % KINDS][kind % KINDS]
+    ENTRY_OF[(before * KINDS | kind) % (KINDS * KINDS)]
 }
 
 static KIND_OF: [u8; 256] = kinds();
-static ENTRY_OF: [[u32; KINDS]; KINDS] = entries();
+static ENTRY_OF: [u32; KINDS * KINDS] = entries();
 
 #[expect(clippy::indexing_slicing, reason = "evaluated when compiled; the index stays below 256")]
 const fn kinds() -> [u8; 256] {
@@ -198,17 +272,13 @@ const fn kind(byte: u8) -> usize {
     }
 }
 
-#[expect(clippy::indexing_slicing, reason = "evaluated when compiled; both stay below 64")]
-const fn entries() -> [[u32; KINDS]; KINDS] {
-    let mut entries = [[0; KINDS]; KINDS];
-    let mut before = 0;
-    while before < KINDS {
-        let mut next = 0;
-        while next < KINDS {
-            entries[before][next] = entry(before, next);
-            next += 1;
-        }
-        before += 1;
+#[expect(clippy::indexing_slicing, reason = "evaluated when compiled; stays below the size")]
+const fn entries() -> [u32; KINDS * KINDS] {
+    let mut entries = [0; KINDS * KINDS];
+    let mut at = 0;
+    while at < KINDS * KINDS {
+        entries[at] = entry(at / KINDS, at % KINDS);
+        at += 1;
     }
     entries
 }
@@ -222,7 +292,7 @@ const fn entry(before: usize, next: usize) -> u32 {
     bits |= when(is_mark(before) && letter_next, MARK_LETTER);
     bits |= when(letter_before && is_mark(next), LETTER_MARK);
     bits |= when(is_mark(before) && word_next, MARK_WORD);
-    bits |= when(word_before && word_next, 1 << WORD_WORD_SHIFT);
+    bits |= when(word_before && word_next, WORD_WORD);
     bits |= when(letter_before && letter_next && letter(before) == letter(next), SAME);
     bits |= when(!word_before && word_next, GAP_LETTER);
     bits |= when(word_before && !word_next, LETTER_GAP);
@@ -272,7 +342,8 @@ const fn letter(kind: usize) -> usize {
 }
 
 /// How far a pair speaks against prose, as the low byte of an entry: by itself
-/// (a cipher), or because the same pair turned round would speak for it.
+/// (a cipher), because the same pair turned round would speak for it, or as the
+/// ending of pig Latin.
 const fn strangeness(before: usize, next: usize) -> u32 {
     let (before, next) = (letter(before), letter(next));
     if before == 0 && next == 0 {
@@ -281,6 +352,9 @@ const fn strangeness(before: usize, next: usize) -> u32 {
     let cost = pair_cost(before, next);
     let alone = cost - PROSE_COST - SLACK;
     let turned = (cost - pair_cost(next, before)) / 2 - 1;
-    let worse = if alone > turned { alone } else { turned };
+    let mut worse = if alone > turned { alone } else { turned };
+    if before == class(b'a') && next == class(b'y') && worse < PIG_LATIN_STRANGE {
+        worse = PIG_LATIN_STRANGE;
+    }
     u32::from_le_bytes([worse.to_le_bytes()[0], 0, 0, 0])
 }

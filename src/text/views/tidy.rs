@@ -47,6 +47,11 @@ fn push(c: char, out: &mut String) -> bool {
         out.push(plain);
         return true;
     }
+    // Letters of other scripts stay themselves; the canonical view knows their look-alikes.
+    let boxed = matches!(c, '\u{1f100}'..='\u{1f1ff}');
+    if c.is_alphanumeric() && !boxed {
+        return false;
+    }
     with_folded(c, |folded| {
         match folded {
             Folded::Space => out.push(' '),
