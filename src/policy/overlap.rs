@@ -219,7 +219,7 @@ mod tests {
     fn a_run_is_found_whatever_stands_between_its_words() {
         let overlap = Overlap::of("You are Ada. Never mention the price list, please!", 4).unwrap();
         let text = "well: never, mention *the* price";
-        assert_eq!(spans(&overlap, text), [6..text.len()]);
+        assert_eq!(spans(&overlap, text), vec![6..text.len(); 1]);
         for other in [
             "never mention the prices",
             "ever mention the price",
@@ -231,7 +231,7 @@ mod tests {
         }
         assert!(Overlap::of("only three words", 4).is_none());
         let han = Overlap::of("不要提到价格表", 4).unwrap();
-        assert_eq!(spans(&han, "请不要提到吧"), [3..15]);
+        assert_eq!(spans(&han, "请不要提到吧"), vec![3..15; 1]);
     }
 
     /// The plainest reading: every `run` words of the text, looked up in the system text.

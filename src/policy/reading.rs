@@ -224,7 +224,8 @@ impl<'a> Reader<'a> {
         if unjudged.len() > UNJUDGED_MAX {
             let start = unjudged.iter().map(|part| part.start).min().unwrap_or_default();
             let end = unjudged.iter().map(|part| part.end).max().unwrap_or_default();
-            unjudged = vec![start..end];
+            unjudged.clear();
+            unjudged.push(start..end);
         }
         self.unjudged.extend(unjudged.into_iter().map(|part| (part, UnjudgedReason::TooEncoded)));
     }
