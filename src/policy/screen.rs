@@ -13,7 +13,7 @@ use super::engine::Engine;
 use super::evidence::Evidence;
 use super::stage_rules::block_end;
 use super::{Segment, Step};
-use crate::detect::{Hit, Pass, back_by_chars};
+use crate::detect::{Hit, Horizon, Pass, back_by_chars};
 use crate::domain::{Action, Category, Finding, Place, Stage, Unjudged, UnjudgedReason, Verdict};
 use crate::text::Canonical;
 
@@ -36,6 +36,7 @@ pub struct Screen {
     original_start: usize,
     /// Canonical: all matches that start before it were taken.
     decided: usize,
+    horizon: Horizon,
     /// Original: all text before it was released or masked.
     released: usize,
     /// A masked span that later matches may still extend.
@@ -71,6 +72,7 @@ impl Screen {
             original: String::new(),
             original_start: 0,
             decided: 0,
+            horizon: Horizon::default(),
             released: 0,
             mask: None,
             pass: rules.detector().pass(),
@@ -95,7 +97,8 @@ impl Screen {
                 self.view.push(head);
                 self.original.push_str(head);
                 if tail.is_empty() {
-                    self.decide(self.horizon(), &mut step);
+                    let horizon = self.horizon();
+                    self.decide(horizon, &mut step);
                 } else {
                     self.decide(self.view.end(), &mut step);
                     let end = self.view.original_end();
@@ -175,10 +178,9 @@ impl Screen {
     }
 
     /// The canonical offset before which every match is visible.
-    fn horizon(&self) -> usize {
-        let text = self.view.text();
-        let back = back_by_chars(text, text.len(), self.reach().saturating_sub(1));
-        (self.view.start() + back).max(self.decided)
+    fn horizon(&mut self) -> usize {
+        let ahead = self.reach().saturating_sub(1);
+        self.horizon.behind(&self.view, ahead).max(self.decided)
     }
 
     /// Takes all matches that start before `until` and releases the text before it.
@@ -326,10 +328,12 @@ impl Screen {
         let rules = self.engine.rules(Stage::Output);
         let look_back = self.reach().saturating_add(rules.detector().context_chars());
         let text = self.view.text();
-        let keep = back_by_chars(text, self.decided.saturating_sub(self.view.start()), look_back);
-        if keep < FORGET_BYTES_MIN {
+        let decided = self.decided.saturating_sub(self.view.start());
+        // Counting back costs more than remembering a little longer.
+        if decided < FORGET_BYTES_MIN.saturating_add(look_back.saturating_mul(4)) {
             return;
         }
+        let keep = back_by_chars(text, decided, look_back);
         let keep = self.view.start() + keep;
         let original = self.view.original_start(keep).min(self.released);
         let bytes = original.saturating_sub(self.original_start);
