@@ -1,67 +1,121 @@
-//! The literals that a pattern cannot match without.
+//! The literals that announce a pattern.
 //!
 //! Every match of `how (do|can) i .{0,40}bomb` contains `how do i ` or
-//! `how can i `, and `bomb`. Those two sets are its clauses. One pass of the
-//! lexicon tells which patterns have all of theirs in a text; most have not,
-//! and never run. (The idea of RE2's FilteredRE2; this is the part of it that
-//! bounded rules need.)
+//! `how can i ` at its start, and `bomb` at most 50 characters after it. The
+//! rarer of the two sets is enough to look for: the pattern runs only there,
+//! and only over the text that such a match can take. (RE2's FilteredRE2 asks
+//! for all sets anywhere in a text; here one set with its distance makes the
+//! run short as well.) Called by [`super::pattern`].
 
-use regex_syntax::hir::{Class, Hir, HirKind};
+use std::collections::BTreeSet;
 
-/// One bit each in a `u16`.
-const CLAUSES_MAX: usize = 16;
-/// Strings in a clause; more would bloat the automaton for little.
-const CLAUSE_ATOMS_MAX: usize = 48;
+use regex_syntax::hir::{Class, ClassUnicode, Hir, HirKind};
+
+use super::frequency::{byte_share, share};
+use super::pattern::chars_max;
+
+/// Strings in a clause.
+const CLAUSE_ATOMS_MAX: usize = 512;
 /// Strings that a part of a pattern may stand for and still be listed.
-const EXACT_MAX: usize = 24;
+const EXACT_MAX: usize = 64;
 /// A character class of at most this many is spelled out.
 const CLASS_CHARS_MAX: usize = 4;
-/// Shorter literals occur everywhere and tell nothing.
-const ATOM_BYTES_MIN: usize = 3;
-const ATOM_BYTES_MAX: usize = 48;
+const ATOM_BYTES_MAX: usize = 32;
+/// What stands at more positions than this announces nothing.
+const SHARE_MAX: f32 = 0.02;
+/// A run costs about as much as reading this many characters, and what it reads.
+const RUN_CHARS: f32 = 60.0;
+/// Distances that are longer could as well be none.
+const BEFORE_CHARS_MAX: usize = 4096;
 
-type Clause = Vec<String>;
+/// A set of literals of which each match contains one.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Clause {
+    /// Bytes, as classes are represented by first bytes of characters.
+    pub atoms: Vec<Vec<u8>>,
+    /// At most so many characters of the match stand before it.
+    pub before_chars: usize,
+    /// The positions of ordinary text that have one of them.
+    share: f32,
+}
 
 /// What is known about the texts that a part of a pattern matches.
 struct Needs {
     /// All of them, when they are few.
     exact: Option<Vec<String>>,
-    /// Sets of which each match contains a member.
     clauses: Vec<Clause>,
 }
 
-/// The clauses of a pattern; none when nothing useful is required.
-pub fn clauses(hir: &Hir) -> Vec<Clause> {
-    let needs = needs(hir);
-    let mut clauses = needs.clauses;
-    clauses.extend(needs.exact.and_then(clause));
-    // The most telling first: the limit cuts from the end.
-    clauses.sort_by_key(|clause| std::cmp::Reverse(shortest(clause)));
-    clauses.truncate(CLAUSES_MAX);
-    clauses
+/// The clause that is the cheapest to wait for, if any is cheap.
+pub fn anchor(hir: &Hir) -> Option<Clause> {
+    best(needs(hir).into_clauses()).filter(|clause| clause.share <= SHARE_MAX)
+}
+
+fn best(clauses: Vec<Clause>) -> Option<Clause> {
+    clauses.into_iter().min_by(|a, b| a.cost().total_cmp(&b.cost()))
+}
+
+impl Clause {
+    /// None when the strings say nothing or are too many.
+    fn new(mut atoms: Vec<Vec<u8>>, before_chars: usize) -> Option<Self> {
+        for atom in &mut atoms {
+            atom.truncate(ATOM_BYTES_MAX);
+        }
+        atoms.sort_unstable();
+        atoms.dedup();
+        let usable = !atoms.is_empty()
+            && atoms.len() <= CLAUSE_ATOMS_MAX
+            && atoms.iter().all(|atom| !atom.is_empty())
+            && before_chars <= BEFORE_CHARS_MAX;
+        usable.then(|| {
+            let each = |atom: &Vec<u8>| match atom.as_slice() {
+                [byte] => byte_share(*byte),
+                atom => share(atom),
+            };
+            Self { share: atoms.iter().map(each).sum(), atoms, before_chars }
+        })
+    }
+
+    fn of_strings(strings: Vec<String>, before_chars: usize) -> Option<Self> {
+        Self::new(strings.into_iter().map(String::into_bytes).collect(), before_chars)
+    }
+
+    fn cost(&self) -> f32 {
+        self.share * (RUN_CHARS + self.before_chars as f32)
+    }
+
+    /// The same after `chars` more characters.
+    fn after(self, chars: usize) -> Option<Self> {
+        let before_chars = self.before_chars.checked_add(chars)?;
+        (before_chars <= BEFORE_CHARS_MAX).then_some(Self { before_chars, ..self })
+    }
+}
+
+impl Needs {
+    fn exactly(exact: Vec<String>) -> Self {
+        Self { exact: Some(exact), clauses: Vec::new() }
+    }
+
+    fn clauses(clauses: Vec<Clause>) -> Self {
+        Self { exact: None, clauses }
+    }
+
+    fn into_clauses(self) -> Vec<Clause> {
+        let mut clauses = self.clauses;
+        clauses.extend(self.exact.and_then(|exact| Clause::of_strings(exact, 0)));
+        clauses
+    }
 }
 
 fn needs(hir: &Hir) -> Needs {
     match hir.kind() {
-        HirKind::Empty | HirKind::Look(_) => exactly(vec![String::new()]),
+        HirKind::Empty | HirKind::Look(_) => Needs::exactly(vec![String::new()]),
         HirKind::Literal(literal) => match std::str::from_utf8(&literal.0) {
-            Ok(text) => exactly(vec![text.to_owned()]),
-            Err(_) => unknown(),
+            Ok(text) => Needs::exactly(vec![text.to_owned()]),
+            Err(_) => Needs::clauses(Vec::new()),
         },
-        HirKind::Class(Class::Unicode(class)) => {
-            let size: usize = class.iter().map(|range| range.len()).sum();
-            if size > CLASS_CHARS_MAX {
-                return unknown();
-            }
-            exactly(
-                class
-                    .iter()
-                    .flat_map(|range| range.start()..=range.end())
-                    .map(String::from)
-                    .collect(),
-            )
-        }
-        HirKind::Class(Class::Bytes(_)) => unknown(),
+        HirKind::Class(Class::Unicode(class)) => of_class(class),
+        HirKind::Class(Class::Bytes(_)) => Needs::clauses(Vec::new()),
         HirKind::Capture(group) => needs(&group.sub),
         HirKind::Repetition(repeat) => {
             let sub = needs(&repeat.sub);
@@ -69,16 +123,12 @@ fn needs(hir: &Hir) -> Needs {
                 (0, Some(1)) => match sub.exact {
                     Some(mut exact) if exact.len() < EXACT_MAX => {
                         exact.push(String::new());
-                        exactly(exact)
+                        Needs::exactly(exact)
                     }
-                    _ => unknown(),
+                    _ => Needs::clauses(Vec::new()),
                 },
-                (0, _) => unknown(),
-                _ => {
-                    let mut clauses = sub.clauses;
-                    clauses.extend(sub.exact.and_then(clause));
-                    Needs { exact: None, clauses }
-                }
+                (0, _) => Needs::clauses(Vec::new()),
+                _ => Needs::clauses(sub.into_clauses()),
             }
         }
         HirKind::Concat(parts) => concat(parts),
@@ -86,33 +136,67 @@ fn needs(hir: &Hir) -> Needs {
     }
 }
 
+/// A small class is its strings, a large one the first bytes of its characters.
+fn of_class(class: &ClassUnicode) -> Needs {
+    let size: usize = class.iter().map(|range| range.len()).sum();
+    let chars = || class.iter().flat_map(|range| range.start()..=range.end());
+    if size <= CLASS_CHARS_MAX {
+        return Needs::exactly(chars().map(String::from).collect());
+    }
+    let mut firsts = BTreeSet::new();
+    for range in class.iter() {
+        let (from, to) = (first_byte(range.start()), first_byte(range.end()));
+        let inner = |byte: &u8| (0x80..0xc0).contains(byte);
+        firsts.extend((from..=to).filter(|byte| !inner(byte)).map(|byte| vec![byte]));
+    }
+    Needs::clauses(Clause::new(firsts.into_iter().collect(), 0).into_iter().collect())
+}
+
+fn first_byte(c: char) -> u8 {
+    let mut bytes = [0; 4];
+    c.encode_utf8(&mut bytes).bytes().next().unwrap_or_default()
+}
+
 fn concat(parts: &[Hir]) -> Needs {
     let mut clauses = Vec::new();
+    // The strings since the last part that is not exact, and how far they are from the start.
     let mut run = vec![String::new()];
+    let mut run_before = Some(0usize);
+    let mut before = Some(0usize);
     let mut is_exact = true;
     for part in parts {
+        let chars = chars_max(part);
         let part = needs(part);
-        clauses.extend(part.clauses);
-        let Some(exact) = part.exact else {
-            is_exact = false;
-            clauses.extend(clause(std::mem::replace(&mut run, vec![String::new()])));
-            continue;
-        };
-        if run.len() * exact.len() > EXACT_MAX {
-            is_exact = false;
-            clauses.extend(clause(std::mem::replace(&mut run, exact)));
-            continue;
+        let after = before.and_then(|before| before.checked_add(chars?));
+        if let Some(before) = before {
+            clauses.extend(part.clauses.into_iter().filter_map(|clause| clause.after(before)));
         }
-        run = run
-            .iter()
-            .flat_map(|head| exact.iter().map(move |tail| format!("{head}{tail}")))
-            .collect();
+        match part.exact {
+            Some(exact) if run.len() * exact.len() <= EXACT_MAX => {
+                run = run
+                    .iter()
+                    .flat_map(|head| exact.iter().map(move |tail| format!("{head}{tail}")))
+                    .collect();
+            }
+            exact => {
+                is_exact = false;
+                let next_before = if exact.is_some() { before } else { after };
+                let next = exact.unwrap_or_else(|| vec![String::new()]);
+                clauses.extend(close(std::mem::replace(&mut run, next), run_before));
+                run_before = next_before;
+            }
+        }
+        before = after;
     }
     if is_exact {
         return Needs { exact: Some(run), clauses };
     }
-    clauses.extend(clause(run));
-    Needs { exact: None, clauses }
+    clauses.extend(close(run, run_before));
+    Needs::clauses(clauses)
+}
+
+fn close(run: Vec<String>, before: Option<usize>) -> Option<Clause> {
+    Clause::of_strings(run, before?)
 }
 
 fn alternation(arms: &[Hir]) -> Needs {
@@ -121,83 +205,69 @@ fn alternation(arms: &[Hir]) -> Needs {
         let all: Vec<String> =
             arms.iter().flat_map(|arm| arm.exact.iter().flatten().cloned()).collect();
         if all.len() <= EXACT_MAX {
-            return exactly(all);
+            return Needs::exactly(all);
         }
-        return Needs { exact: None, clauses: clause(all).into_iter().collect() };
+        return Needs::clauses(Clause::of_strings(all, 0).into_iter().collect());
     }
     // One clause for all arms: the best of each.
-    let mut union = Vec::new();
+    let mut atoms = Vec::new();
+    let mut before_chars = 0;
     for arm in arms {
-        let best = arm
-            .clauses
-            .into_iter()
-            .chain(arm.exact.and_then(clause))
-            .max_by_key(|clause| shortest(clause));
-        match best {
-            Some(best) => union.extend(best),
-            None => return unknown(),
-        }
+        let Some(best) = best(arm.into_clauses()) else { return Needs::clauses(Vec::new()) };
+        before_chars = before_chars.max(best.before_chars);
+        atoms.extend(best.atoms);
     }
-    Needs { exact: None, clauses: clause(union).into_iter().collect() }
-}
-
-fn exactly(exact: Vec<String>) -> Needs {
-    Needs { exact: Some(exact), clauses: Vec::new() }
-}
-
-fn unknown() -> Needs {
-    Needs { exact: None, clauses: Vec::new() }
-}
-
-/// A clause of these strings, when it tells anything.
-fn clause(mut atoms: Vec<String>) -> Option<Clause> {
-    for atom in &mut atoms {
-        let end = atom.floor_char_boundary(ATOM_BYTES_MAX);
-        atom.truncate(end);
-    }
-    atoms.sort_unstable();
-    atoms.dedup();
-    (shortest(&atoms) >= ATOM_BYTES_MIN && atoms.len() <= CLAUSE_ATOMS_MAX).then_some(atoms)
-}
-
-fn shortest(atoms: &[String]) -> usize {
-    atoms.iter().map(String::len).min().unwrap_or_default()
+    Needs::clauses(Clause::new(atoms, before_chars).into_iter().collect())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn of(pattern: &str) -> Vec<Clause> {
-        clauses(&regex_syntax::parse(pattern).unwrap())
+    fn of(pattern: &str) -> Option<(Vec<String>, usize)> {
+        let clause = anchor(&regex_syntax::parse(pattern).unwrap())?;
+        let text = |atom: Vec<u8>| String::from_utf8_lossy(&atom).into_owned();
+        Some((clause.atoms.into_iter().map(text).collect(), clause.before_chars))
     }
 
     #[test]
-    fn each_match_contains_a_member_of_each_clause() {
-        assert_eq!(
-            of(r"\bhow (do|can) i .{0,40}bomb"),
-            [vec!["how can i ", "how do i "], vec!["bomb"]]
-        );
+    fn the_rarest_part_announces_a_pattern() {
+        let strings = |list: &[&str]| list.iter().map(|s| (*s).to_owned()).collect::<Vec<_>>();
+        assert_eq!(of(r"\bhow (do|can) i .{0,40}bomb"), Some((strings(&["bomb"]), 50)));
         assert_eq!(
             of("(make|build) (it|this)"),
-            [["build it", "build this", "make it", "make this"]]
+            Some((strings(&["build it", "build this", "make it", "make this"]), 0))
         );
-        assert_eq!(of(r"[0-9]{3}-[0-9]{2}"), Vec::<Clause>::new());
-        assert_eq!(of(r"(kill .{0,9}them|shoot \w it)"), [["kill ", "shoot "]]);
+        assert_eq!(
+            of(r"(kill .{0,9}them|shoot \w it)"),
+            Some((strings(&["kill ", "shoot "]), 0))
+        );
+        assert_eq!(of(r"[a-z]{2,9}@[a-z]+\.org"), Some((strings(&["@"]), 9)));
+        assert_eq!(of(r"[a-z]+@[a-z]+"), None);
+        let (digits, before) = of(r"[0-9]{3}-?[0-9]{2}").unwrap();
+        assert_eq!((digits.len(), before), (10, 0));
     }
 
     proptest::proptest! {
-        /// Whatever a pattern matches must contain what the clauses promise.
+        /// Whatever a pattern matches contains what its clause promises, where it promises.
         #[test]
-        fn no_match_lacks_a_clause(text in "[abc ]{0,14}", index in 0usize..6) {
+        fn no_match_lacks_its_anchor(text in "[abc0é ]{0,14}", index in 0usize..9) {
             let pattern = [
                 "(abc|bca).{0,3}cab", "ab(c|ca|cab)?b?abc", "(a|b|c)bc(a |b )+cc",
                 "((abc|cba) x?|cab ?)(aaa|bbb)", "(ab[abc]c|c.?bba)", "(abca?){2}",
+                r"[a-c]{1,3}[0-9]", r".{0,3}éa|b\d", r"(a|bé){1,2}(0a|[^ ]cé)",
             ][index];
             let regex = regex::Regex::new(pattern).unwrap();
-            for found in regex.find_iter(&text) {
-                for clause in of(pattern) {
-                    proptest::prop_assert!(clause.iter().any(|atom| found.as_str().contains(atom.as_str())));
+            let hir = regex_syntax::parse(pattern).unwrap();
+            for clause in needs(&hir).into_clauses() {
+                for found in (0..text.len()).filter_map(|at| regex.find_at(&text, at)) {
+                    let there = clause.atoms.iter().any(|atom| {
+                        found.as_str().as_bytes().windows(atom.len()).enumerate().any(|(at, part)| {
+                            let before = found.as_str().get(..at).map(|head| head.chars().count());
+                            part == atom && before.is_some_and(|before| before <= clause.before_chars)
+                        })
+                    });
+                    proptest::prop_assert!(there, "{pattern} in {text}");
                 }
             }
         }

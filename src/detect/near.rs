@@ -183,7 +183,7 @@ mod tests {
     fn a_match_has_a_bound_and_literals_announce_it() {
         for pattern in near(&[&["make", "build"], &["bomb", "explosive"]], 8, false) {
             assert!(pattern.chars_max().unwrap() < 320, "{:?}", pattern.chars_max());
-            assert_eq!(pattern.clauses().len(), 2);
+            assert!(pattern.anchor().is_some());
         }
     }
 

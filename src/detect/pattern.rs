@@ -6,12 +6,16 @@
 //! policy compiler, run by [`super::Detector`].
 
 use std::ops::Range;
+use std::sync::Arc;
 
-use regex::{Regex, RegexBuilder};
+use regex_automata::Input;
+use regex_automata::meta::{self, Regex};
+use regex_automata::nfa::thompson::WhichCaptures;
 use regex_syntax::ast;
 use regex_syntax::hir::{Class, ClassUnicode, ClassUnicodeRange, Hir, HirKind, Look, Repetition};
 
-use super::atoms;
+use super::atoms::{self, Clause};
+use super::window::forward_by_char;
 use crate::domain::Entity;
 use crate::text::{Folded, canonical, fold};
 
@@ -29,7 +33,7 @@ const FOLDED_CLASS_CHARS_MAX: usize = 512;
 pub struct Pattern {
     regex: Regex,
     chars_max: Option<usize>,
-    clauses: Vec<Vec<String>>,
+    anchor: Option<Arc<Clause>>,
     check: Option<Check>,
     entity: Option<Entity>,
     /// Bytes before a match that its check may read.
@@ -93,7 +97,7 @@ enum Kind {
     #[error("the pattern can never match")]
     NeverMatches,
     #[error("the pattern is too large: {0}")]
-    TooLarge(#[source] regex::Error),
+    TooLarge(#[source] Box<meta::BuildError>),
 }
 
 impl Pattern {
@@ -122,20 +126,21 @@ impl Pattern {
             }
             Some(_) => {}
         }
-        let regex = RegexBuilder::new(&folded.to_string())
-            .size_limit(PROGRAM_BYTES_MAX)
-            .dfa_size_limit(CACHE_BYTES_MAX)
-            .build()
-            .map_err(|error| {
+        let config = meta::Config::new()
+            .nfa_size_limit(Some(PROGRAM_BYTES_MAX))
+            .hybrid_cache_capacity(CACHE_BYTES_MAX)
+            .which_captures(WhichCaptures::Implicit);
+        let regex =
+            Regex::builder().configure(config).build_from_hir(&folded).map_err(|error| {
                 PatternError::plain(
-                    Kind::TooLarge(error),
+                    Kind::TooLarge(Box::new(error)),
                     "use smaller repetition counts, or `[a-z]` instead of `\\w` inside them",
                 )
             })?;
         Ok(Self {
             regex,
             chars_max: chars_max(&folded),
-            clauses: atoms::clauses(&folded),
+            anchor: atoms::anchor(&folded).map(Arc::new),
             check: None,
             entity: None,
             before_bytes_max: 0,
@@ -208,23 +213,23 @@ impl Pattern {
         self.chars_max
     }
 
-    /// Each match contains a literal of each clause.
-    pub fn clauses(&self) -> &[Vec<String>] {
-        &self.clauses
+    /// Each match contains one of these literals near its start.
+    pub fn anchor(&self) -> Option<&Clause> {
+        self.anchor.as_deref()
     }
 
     /// The leftmost match that starts at or after `at`.
     pub fn find_at(&self, text: &str, at: usize) -> Option<Range<usize>> {
-        (at <= text.len())
-            .then(|| self.regex.find_at(text, at))
+        self.find_in(text, at..text.len())
+    }
+
+    /// The leftmost match inside `part`; boundaries see the text around it.
+    pub fn find_in(&self, text: &str, part: Range<usize>) -> Option<Range<usize>> {
+        (part.start <= part.end && part.end <= text.len())
+            .then(|| self.regex.find(Input::new(text).span(part)))
             .flatten()
             .map(|found| found.range())
     }
-}
-
-/// The offset of the character after the one at `at`.
-pub(super) fn forward_by_char(text: &str, at: usize) -> usize {
-    at + text.get(at..).and_then(|rest| rest.chars().next()).map_or(1, char::len_utf8)
 }
 
 impl PatternError {
@@ -332,7 +337,7 @@ fn ascii_boundaries(hir: &Hir) -> Hir {
 }
 
 /// The most characters a match can have.
-fn chars_max(hir: &Hir) -> Option<usize> {
+pub(super) fn chars_max(hir: &Hir) -> Option<usize> {
     match hir.kind() {
         HirKind::Empty | HirKind::Look(_) => Some(0),
         HirKind::Literal(literal) => Some(

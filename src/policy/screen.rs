@@ -367,10 +367,12 @@ impl Screen {
         let rules = self.engine.rules(Stage::Output);
         let look_back = self.reach().saturating_add(rules.detector().context_chars());
         let text = self.view.text();
-        let keep = back_by_chars(text, self.decided.saturating_sub(self.view.start()), look_back);
-        if keep < FORGET_BYTES_MIN {
+        let decided = self.decided.saturating_sub(self.view.start());
+        // Counting back costs more than remembering a little longer.
+        if decided < FORGET_BYTES_MIN.saturating_add(look_back.saturating_mul(4)) {
             return;
         }
+        let keep = back_by_chars(text, decided, look_back);
         let keep = self.view.start() + keep;
         let original = self.view.original_start(keep).min(self.released);
         let bytes = original.saturating_sub(self.original_start);

@@ -8,6 +8,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
+use memchr::memmem;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -176,11 +177,12 @@ fn pattern(written: &str, text: &str, except: &[(&String, Pattern)]) -> Tried {
         Ok(pattern) => {
             let spans = matches(&pattern, text);
             judged(text, &spans, except).unwrap_or_else(|| {
-                let lacking = pattern
-                    .clauses()
-                    .iter()
-                    .find(|any_of| !any_of.iter().any(|literal| text.contains(literal.as_str())));
-                lacking.map_or(State::Apart, |any_of| State::Lacks { any_of: any_of.clone() })
+                let lacks = |atom: &Vec<u8>| memmem::find(text.as_bytes(), atom).is_none();
+                let anchor = pattern.anchor().filter(|anchor| anchor.atoms.iter().all(lacks));
+                let told = |atom: &Vec<u8>| String::from_utf8_lossy(atom).into_owned();
+                anchor.map_or(State::Apart, |anchor| State::Lacks {
+                    any_of: anchor.atoms.iter().map(told).collect(),
+                })
             })
         }
         Err(_) => State::Missing,
