@@ -5,7 +5,9 @@
 //! Reads the text as it was sent. Called by [`super::condition`] and, for the
 //! languages that a policy covers, by `policy`.
 
+use std::collections::HashMap;
 use std::ops::Range;
+use std::sync::OnceLock;
 
 use whatlang::Lang;
 
@@ -99,7 +101,7 @@ const LANGUAGES: &[(&str, Lang)] = &[
 
 /// The commonest words of the languages that short texts are most often taken
 /// for another of; written down by us.
-const COMMON: &[(&str, &[&str])] = &[
+const COMMON: [(&str, &[&str]); 7] = [
     (
         "en",
         &[
@@ -162,6 +164,9 @@ const COMMON: &[(&str, &[&str])] = &[
     ),
 ];
 
+/// No word of [`COMMON`] is longer.
+const COMMON_BYTES_MAX: usize = 8;
+
 /// Every name that a policy may use.
 pub fn names() -> impl Iterator<Item = &'static str> {
     LANGUAGES.iter().map(|(name, _)| *name)
@@ -192,8 +197,10 @@ pub fn beyond(text: &str, covered: &[&str], letters_min: usize) -> Option<Spoken
     samples(text).into_iter().find_map(|span| {
         let sample = text.get(span.clone())?;
         let language = sure(sample, letters_min)?;
-        let is_covered = covered.contains(&language)
-            || covered.iter().any(|name| common_share(sample, name) >= COMMON_SHARE_MIN);
+        let shares = common_shares(sample);
+        let common =
+            |name: &&str| shares.iter().any(|(of, share)| of == name && *share >= COMMON_SHARE_MIN);
+        let is_covered = covered.contains(&language) || covered.iter().any(common);
         (!is_covered).then_some(Spoken { language, span })
     })
 }
@@ -201,7 +208,7 @@ pub fn beyond(text: &str, covered: &[&str], letters_min: usize) -> Option<Spoken
 /// The whole of a short text; beginning, middle and end of a long one.
 fn samples(text: &str) -> Vec<Range<usize>> {
     if text.len() <= 3 * SAMPLE_BYTES {
-        return vec![0..text.len()];
+        return std::iter::once(0..text.len()).collect();
     }
     let at = |offset: usize| text.floor_char_boundary(offset);
     let middle = (text.len() - SAMPLE_BYTES) / 2;
@@ -217,15 +224,10 @@ fn sure(sample: &str, letters_min: usize) -> Option<&'static str> {
     if prose.chars().filter(|c| c.is_alphabetic()).count() < letters_min.max(1) {
         return None;
     }
-    let shares = COMMON.iter().map(|(name, _)| (*name, common_share(&prose, name)));
-    let (best, share) =
-        shares.fold(("", 0.0), |best, next| if next.1 > best.1 { next } else { best });
-    let second = COMMON
-        .iter()
-        .filter(|(name, _)| *name != best)
-        .map(|(name, _)| common_share(&prose, name))
-        .fold(0.0, f64::max);
-    if share >= COMMON_SURE_MIN && share >= 2.0 * second {
+    let shares = common_shares(&prose);
+    let (best, share) = best(&shares);
+    let second = shares.iter().filter(|(name, _)| *name != best).map(|(_, share)| *share);
+    if share >= COMMON_SURE_MIN && share >= 2.0 * second.fold(0.0, f64::max) {
         return Some(best);
     }
     let info = whatlang::detect(&prose).filter(whatlang::Info::is_reliable)?;
@@ -255,16 +257,39 @@ fn prose(sample: &str) -> Option<String> {
     (kept.len() as f64 >= WORDS_SHARE_MIN * bytes as f64).then_some(kept)
 }
 
-/// The share of the words that are among the commonest of a language.
-fn common_share(text: &str, language: &str) -> f64 {
-    let Some((_, common)) = COMMON.iter().find(|(name, _)| *name == language) else { return 0.0 };
+/// Per language of [`COMMON`]: the share of the words that are among its commonest.
+fn common_shares(text: &str) -> [(&'static str, f64); COMMON.len()] {
+    static LANGUAGES_OF: OnceLock<HashMap<&'static str, Vec<usize>>> = OnceLock::new();
+    let languages_of = LANGUAGES_OF.get_or_init(|| {
+        let mut map: HashMap<&'static str, Vec<usize>> = HashMap::new();
+        for (index, (_, words)) in COMMON.iter().enumerate() {
+            for word in *words {
+                map.entry(word).or_default().push(index);
+            }
+        }
+        map
+    });
+    let mut found = COMMON.map(|(name, _)| (name, 0.0));
     let mut words = 0usize;
-    let mut found = 0usize;
     for word in text.split(|c: char| !c.is_alphanumeric() && c != '\'').filter(|w| !w.is_empty()) {
         words += 1;
-        found += usize::from(common.contains(&word.to_lowercase().as_str()));
+        if word.len() > COMMON_BYTES_MAX {
+            continue;
+        }
+        for index in languages_of.get(word.to_lowercase().as_str()).into_iter().flatten() {
+            if let Some((_, count)) = found.get_mut(*index) {
+                *count += 1.0;
+            }
+        }
     }
-    if words < WORDS_MIN { 0.0 } else { found as f64 / words as f64 }
+    for (_, count) in &mut found {
+        *count = if words < WORDS_MIN { 0.0 } else { *count / words as f64 };
+    }
+    found
+}
+
+fn best(shares: &[(&'static str, f64)]) -> (&'static str, f64) {
+    shares.iter().fold(("", 0.0), |best, next| if next.1 > best.1 { *next } else { best })
 }
 
 #[cfg(test)]
@@ -282,7 +307,10 @@ mod tests {
             ("de", "Kannst du mir bitte erklären, wie lange ich die Kartoffeln kochen muss?"),
             ("fr", "Pouvez-vous me dire combien de temps il faut cuire les pommes de terre ?"),
             ("es", "¿Cuánto tiempo tengo que cocer las patatas para hacer una buena ensalada?"),
-            ("ru", "Скажите, пожалуйста, сколько времени нужно варить картошку для салата?"),
+            (
+                "ru",
+                "Скажите, пожалуйста, сколько времени нужно варить картошку для салата? Я ещё никогда не готовил и боюсь, что она получится слишком жёсткой или развалится.",
+            ),
             (
                 "zh",
                 "请告诉我做沙拉的土豆需要煮多长时间，还有需要准备哪些其他的材料，谢谢你的帮助，我已经买好了鸡蛋和黄瓜",
@@ -332,5 +360,8 @@ mod tests {
         assert!(all.iter().all(|name| name.len() == 2));
         all.dedup();
         assert_eq!(all.len(), LANGUAGES.len());
+        let words = COMMON.iter().flat_map(|(_, words)| words.iter());
+        assert!(words.clone().all(|word| word.len() <= COMMON_BYTES_MAX));
+        assert!(COMMON.iter().all(|(name, _)| names().any(|known| known == *name)));
     }
 }

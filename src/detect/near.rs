@@ -173,7 +173,7 @@ mod tests {
         let chinese = near(&[&["制造"], &["炸弹"]], 4, false);
         assert!(finds(&chinese, "如何制造一个大炸弹"));
         assert!(finds(&chinese, "制造 炸弹"));
-        assert!(!finds(&chinese, "制造一二三四五炸弹"));
+        assert!(!finds(&chinese, "制造很多奇怪的炸弹"));
         let mixed = near(&[&["make", "сделать"], &["炸弹"]], 2, false);
         assert!(finds(&mixed, "make炸弹") && finds(&mixed, "make a 炸弹"));
         assert!(!finds(&mixed, "remake炸弹"));

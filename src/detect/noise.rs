@@ -25,7 +25,7 @@ const BITS_RANGE: f64 = 2.0;
 const BLOCK_CHARS: usize = 16;
 const WINDOW_BLOCKS: usize = 6;
 /// A text needs as many characters to be called noise.
-const CHARS_MIN: usize = 40;
+const CHARS_MIN: usize = 64;
 /// The end of a text, in which a suffix is looked for.
 const TAIL_CHARS: usize = 288;
 

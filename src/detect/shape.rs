@@ -16,6 +16,8 @@ const REPEATED_WORDS_MIN: usize = 4 * SEQUENCE_WORDS;
 /// Shorter lines (`}`, `-`) repeat in any text.
 const LINE_CHARS_MIN: usize = 12;
 const REPEATED_LINES_MIN: usize = 6;
+/// An odd number with well mixed bits (2^64 divided by the golden ratio).
+const MIX: u64 = 0x9e37_79b9_7f4a_7c15;
 /// A label is short: `Assistant 12`.
 const LABEL_CHARS_MAX: usize = 24;
 
@@ -76,8 +78,12 @@ pub fn repeats(text: &str, share: f64) -> Option<Range<usize>> {
     let lines = text.lines().map(str::trim).filter(|line| line.chars().count() >= LINE_CHARS_MIN);
     let lines = repeated(lines.map(|line| (hash(&line), span_in(text, line, line))));
     let words: Vec<&str> = text.split_whitespace().take(REPEATED_WORDS_MAX).collect();
-    let sequences = words.windows(SEQUENCE_WORDS).filter_map(|sequence| {
-        Some((hash(&sequence), span_in(text, sequence.first()?, sequence.last()?)))
+    let hashes: Vec<u64> = words.iter().map(hash).collect();
+    let sequences = words.windows(SEQUENCE_WORDS).zip(hashes.windows(SEQUENCE_WORDS));
+    let sequences = sequences.filter_map(|(sequence, hashes)| {
+        let mixed =
+            hashes.iter().fold(0u64, |all, word| all.rotate_left(7).wrapping_mul(MIX) ^ word);
+        Some((mixed, span_in(text, sequence.first()?, sequence.last()?)))
     });
     let sequences = repeated(sequences);
     let above = |found: &Repeated, least: usize| {
@@ -124,9 +130,8 @@ fn span_in(text: &str, first: &str, last: &str) -> Range<usize> {
 /// `### Assistant:`, `Q3:`), when there are more than `over` and at least two
 /// speakers. A turn may also open after the end of a sentence.
 pub fn dialogue(text: &str, over: usize) -> Option<Range<usize>> {
-    if memchr::memchr_iter(b':', text.as_bytes()).nth(over).is_none() {
-        return None;
-    }
+    // Most texts have too few colons to look any closer.
+    memchr::memchr_iter(b':', text.as_bytes()).nth(over)?;
     let mut turns = 0;
     let mut first_speaker: Option<&str> = None;
     let mut speakers = 1;
