@@ -233,7 +233,10 @@ mod tests {
     #[test]
     fn the_rarest_part_announces_a_pattern() {
         let strings = |list: &[&str]| list.iter().map(|s| (*s).to_owned()).collect::<Vec<_>>();
-        assert_eq!(of(r"\bhow (do|can) i .{0,40}bomb"), Some((strings(&["bomb"]), 50)));
+        assert_eq!(
+            of(r"\bhow (do|can) i .{0,40}bomb"),
+            Some((strings(&["how can i ", "how do i "]), 0))
+        );
         assert_eq!(
             of("(make|build) (it|this)"),
             Some((strings(&["build it", "build this", "make it", "make this"]), 0))

@@ -256,14 +256,11 @@ impl Part for NamesWritten {
 
     fn shape(_: &mut Map<String, Value>) -> Value {
         json!({ "anyOf": [
-            { "const": ALL },
+            { "type": "string" },
             { "type": "array", "items": { "type": "string" }, "minItems": 1 },
         ] })
     }
 }
-
-/// The word for every name.
-const ALL: &str = "all";
 
 impl<'de> Deserialize<'de> for NamesWritten {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {

@@ -15,7 +15,7 @@ use super::compile::header::{LEVEL_MAX, STYLES, UNJUDGED};
 use super::compile::rules::{ROLES, STAGES};
 use super::document::part::Field;
 use super::document::{Document, Part, Written};
-use crate::domain::Category;
+use crate::domain::{Category, Entity, View};
 
 pub use cases::cases;
 
@@ -96,12 +96,27 @@ fn refine(mapping: &str, key: &str, shape: &mut Value) {
         (_, "level" | "detect_level" | "block_level") => {
             json!({ "minimum": 1, "maximum": LEVEL_MAX })
         }
+        (_, "pii") => one_or_many(Entity::ALL.iter().map(|kind| kind.slug()).collect()),
+        (_, "views") => one_or_many(View::ALL.iter().map(|view| view.name()).collect()),
+        ("LanguageWritten", "other") => json!({ "enum": ["judge", "flag", "refuse"] }),
+        ("RedactionWritten", "style") => json!({ "enum": ["mask", "pseudonym"] }),
+        (_, "sample" | "decay") => json!({ "exclusiveMinimum": 0, "maximum": 1 }),
         (_, "id") => json!({ "pattern": ID }),
         (_, "expires") => json!({ "format": "date", "pattern": DAY }),
         ("Document", "rules") => json!({ "items": { "required": ["id", "category"] } }),
         _ => return,
     };
     merge(shape, more);
+}
+
+/// One name, or `all` for every one, or a list of them.
+fn one_or_many(known: Vec<&'static str>) -> Value {
+    let mut words = known.clone();
+    words.push("all");
+    json!({ "anyOf": [
+        { "enum": words },
+        { "type": "array", "items": { "enum": known }, "minItems": 1 },
+    ] })
 }
 
 fn names<T>(known: &[(&'static str, T)]) -> Vec<&'static str> {

@@ -111,7 +111,7 @@ pub(crate) const ALL: &[Disguise] = &[
     ("reversed ROT13", |text| reversed(&caesar(text, 13))),
     ("pig Latin", |text| words(text, pig_latin)),
     ("Unicode tags", |text| {
-        each(text, |c| char::from_u32(0xe0000 + u32::from(c)).unwrap().to_string())
+        each(text, |c| char::from_u32(0xe0000 + u32::from(c)).unwrap_or(c).to_string())
     }),
     ("zero-width bits", zero_width_bits),
     ("variation selector bytes", |text| {
@@ -211,8 +211,8 @@ fn inside_words(text: &str, mark: &str) -> String {
 /// The first vowel of each word, held.
 fn stretched(text: &str) -> String {
     words(text, |word| match word.find(['a', 'e', 'i', 'o', 'u']) {
-        Some(at) => [&word[..at], &word[at..=at].repeat(5), &word[at + 1..]].concat(),
-        None => word.to_owned(),
+        Some(at) if word.len() > 1 => [&word[..at], &word[at..=at].repeat(5), &word[at + 1..]].concat(),
+        _ => word.to_owned(),
     })
 }
 

@@ -35,7 +35,7 @@ fn words_near_each_other_are_one_finding() {
     );
     assert_eq!(found(&rules, "bombs: how does one make them"), ["bombs: how does one make"]);
     assert_eq!(found(&rules, "make 一个炸弹"), ["make 一个炸弹"]);
-    assert!(found(&rules, "make a b c d bomb").is_empty());
+    assert!(found(&rules, "make this very large heavy bomb").is_empty());
     let except = rule(
         "near: { words: [[make], [bomb]], ordered: true }, unless: ['\\bmake a bath bomb\\b']",
     );

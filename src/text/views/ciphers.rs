@@ -26,6 +26,9 @@ const KEYED_COST: Cost = 5;
 const READ_COST_MAX: Cost = 18;
 /// Longer words do not read well by chance.
 const EDGE_BYTES_MAX: usize = 3;
+/// Words beside a run that may belong to it, and how long they may be.
+const WIDE_WORDS_MAX: usize = 4;
+const WIDE_BYTES_MAX: usize = 4;
 /// A run of fewer letters could be anything.
 const LETTERS_MIN: usize = 4;
 
@@ -54,15 +57,18 @@ struct Run {
     words: Vec<Range<usize>>,
 }
 
-/// The text with its ciphers read, and another reading where there is one: in
-/// the first turned words stay in their places, in the other their order is
-/// turned, too.
-pub(crate) fn ciphers(text: &str) -> [Parts; 2] {
+/// The text with its ciphers read, and other readings where there are some: in
+/// the first turned words stay in their places, in the second their order is
+/// turned, too. In the third a message goes on over the short words beside it,
+/// which read as well as they stand by chance.
+pub(crate) fn ciphers(text: &str) -> [Parts; 3] {
     let mut in_place = Parts::default();
     let mut other = Parts::default();
+    let mut wide = Parts::default();
     let words: Vec<_> = strange(text).into_iter().map(|span| words(text, span)).collect();
     for chunk in words.iter().flat_map(|words| words.chunks(CHUNK_WORDS)) {
         for run in runs(text, chunk) {
+            widen(text, chunk, &run, &mut wide);
             let (Some(first), Some(last)) = (run.words.first(), run.words.last()) else { continue };
             let span = first.start..last.end;
             let written = text.get(span.clone()).unwrap_or_default();
@@ -96,7 +102,68 @@ pub(crate) fn ciphers(text: &str) -> [Parts; 2] {
     }
     in_place.settle();
     other.settle();
-    [in_place, other]
+    wide.settle();
+    [in_place, other, wide]
+}
+
+/// Reads a run together with the short words on either side of it.
+fn widen(text: &str, chunk: &[Range<usize>], run: &Run, wide: &mut Parts) {
+    let (Some(first), Some(last)) = (run.words.first(), run.words.last()) else { return };
+    let from = chunk.partition_point(|word| word.start < first.start);
+    let to = chunk.partition_point(|word| word.end <= last.end);
+    let joins = |word: &Range<usize>, gap: Range<usize>| {
+        let written = text.get(word.clone()).unwrap_or_default();
+        let fits = if run.key == PIG_LATIN {
+            written.to_ascii_lowercase().ends_with("ay")
+        } else {
+            written.len() <= WIDE_BYTES_MAX
+        };
+        fits && text.get(gap).is_some_and(|gap| gap.trim_matches([' ', '\n', ',']).is_empty())
+    };
+    let mut start = from;
+    while let Some([before, after]) = start
+        .checked_sub(1)
+        .filter(|at| from - at <= WIDE_WORDS_MAX)
+        .and_then(|at| chunk.get(at..)?.first_chunk::<2>())
+        && joins(before, before.end..after.start)
+    {
+        start -= 1;
+    }
+    let mut end = to;
+    while let Some([before, after]) = end
+        .checked_sub(1)
+        .filter(|_| end - to < WIDE_WORDS_MAX)
+        .and_then(|at| chunk.get(at..)?.first_chunk::<2>())
+        && joins(after, before.end..after.start)
+    {
+        end += 1;
+    }
+    let Some(words @ [first, .., last]) = chunk.get(start..end) else { return };
+    if words.len() == run.words.len() {
+        return;
+    }
+    let span = first.start..last.end;
+    let written = text.get(span.clone()).unwrap_or_default();
+    match run.key {
+        PIG_LATIN => {
+            for word in words {
+                let written = text.get(word.clone()).unwrap_or_default();
+                if let Some(([first, _], _)) = unpig(written) {
+                    wide.push(word.clone(), View::PigLatin, Form::Whole, &first);
+                }
+            }
+        }
+        TURNED | TURNED_ROT13 if written.is_ascii() => {
+            let (shift, kind) =
+                if run.key == TURNED { (0, View::Reversed) } else { (ROT13, View::Nested) };
+            wide.push(span, kind, Form::Turned, &turn(written, shift));
+        }
+        TURNED | TURNED_ROT13 => {}
+        key => {
+            let read: String = written.chars().map(|c| moved(c, key)).collect();
+            wide.push(span, View::Caesar, Form::Aligned, &read);
+        }
+    }
 }
 
 /// Runs of ASCII letters in a part of the text that begins and ends between words.

@@ -17,6 +17,9 @@ const WORD_CHARS_MAX: usize = 32;
 /// Letters after a number that may be its unit.
 const UNIT_CHARS_MAX: usize = 3;
 
+/// More digits are a number.
+const DIGITS_MAX: usize = 4;
+
 /// Which letter an ambiguous character is.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Reading {
@@ -91,8 +94,8 @@ fn judge(text: &str, span: Range<usize>, next: char) -> Option<(Range<usize>, bo
         return None;
     }
     if letters == 0 {
-        // A digit alone is a word only beside words that are disguised.
-        return (chars == 1).then_some((range, false));
+        // A few digits are a word only beside words that are disguised.
+        return (chars <= DIGITS_MAX).then_some((range, false));
     }
     // The at sign of an address.
     if word.find('@').is_some_and(|at| at > 0) && next == '.' {

@@ -28,9 +28,22 @@ pub(super) fn tidy(text: &str) -> Option<(String, Map)> {
     changed.then_some((out, map))
 }
 
+/// Stands for a picture; the squeezed reading takes it for a separator.
+const PICTURE: char = '*';
+
+/// Emoji and dingbats that are no letters in boxes.
+fn is_picture(c: char) -> bool {
+    matches!(c, '\u{2600}'..='\u{2775}' | '\u{2794}'..='\u{27bf}' | '\u{1f300}'..='\u{1faff}')
+}
+
 /// Pushes the plain form of a character that has another one.
 fn push(c: char, out: &mut String) -> bool {
     if is_dropped(c) || is_tag(c) {
+        return true;
+    }
+    // Pictures between letters separate them, whatever letter one may resemble.
+    if is_picture(c) {
+        out.push(PICTURE);
         return true;
     }
     let mut parts = [None, None];
