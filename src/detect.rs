@@ -122,7 +122,16 @@ impl Detector {
         let lexicon = Lexicon::new(&phrases, &atoms)?;
         let unbounded = patterns.iter().any(|(_, pattern)| pattern.chars_max().is_none());
         let reach_chars = longest + LOOK_CHARS;
-        Ok(Self { lexicon, patterns, groups, always, unless, reach_chars, unbounded, context_chars })
+        Ok(Self {
+            lexicon,
+            patterns,
+            groups,
+            always,
+            unless,
+            reach_chars,
+            unbounded,
+            context_chars,
+        })
     }
 
     /// Characters from its start on which a match can depend; `None` when a

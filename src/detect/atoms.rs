@@ -241,10 +241,7 @@ mod tests {
             of("(make|build) (it|this)"),
             Some((strings(&["build it", "build this", "make it", "make this"]), 0))
         );
-        assert_eq!(
-            of(r"(kill .{0,9}them|shoot \w it)"),
-            Some((strings(&["kill ", "shoot "]), 0))
-        );
+        assert_eq!(of(r"(kill .{0,9}them|shoot \w it)"), Some((strings(&["kill ", "shoot "]), 0)));
         assert_eq!(of(r"[a-z]{2,9}@[a-z]+\.org"), Some((strings(&["@"]), 9)));
         assert_eq!(of(r"[a-z]+@[a-z]+"), None);
         let (digits, before) = of(r"[0-9]{3}-?[0-9]{2}").unwrap();

@@ -51,13 +51,13 @@ const BYTE_BITS: f32 = 9.0;
 /// Words that instructions are made of. The table thinks each letter by
 /// itself and finds `how do i` rare; it stands in every other message.
 const COMMON: &[&str] = &[
-    "a", "about", "an", "and", "any", "are", "as", "at", "be", "but", "by", "can", "could", "create", "do",
-    "does", "explain", "find", "for", "from", "get", "give", "good", "has", "have", "help", "how", "i", "if",
-    "in", "is", "it", "know", "like", "list", "make", "me", "more", "my", "need", "new", "not", "of", "on",
-    "one", "or", "other", "out", "people", "please", "show", "should", "so", "some", "someone", "tell",
-    "that", "the", "their", "them", "there", "these", "they", "this", "to", "up", "use", "using", "want",
-    "was", "way", "we", "what", "when", "where", "which", "who", "why", "will", "with", "without", "would",
-    "write", "you", "your",
+    "a", "about", "an", "and", "any", "are", "as", "at", "be", "but", "by", "can", "could",
+    "create", "do", "does", "explain", "find", "for", "from", "get", "give", "good", "has", "have",
+    "help", "how", "i", "if", "in", "is", "it", "know", "like", "list", "make", "me", "more", "my",
+    "need", "new", "not", "of", "on", "one", "or", "other", "out", "people", "please", "show",
+    "should", "so", "some", "someone", "tell", "that", "the", "their", "them", "there", "these",
+    "they", "this", "to", "up", "use", "using", "want", "was", "way", "we", "what", "when",
+    "where", "which", "who", "why", "will", "with", "without", "would", "write", "you", "your",
 ];
 /// What a common word costs, with the space after it.
 const COMMON_BITS: f32 = 4.0;

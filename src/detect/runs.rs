@@ -153,8 +153,7 @@ impl Detector {
             let chars = except.chars_max().unwrap_or_default();
             let mut at = back_by_chars(window.text, span.start, chars);
             // What begins by the start of the match ends here at the latest.
-            let end =
-                forward_by_chars(window.text, span.start, chars).unwrap_or(window.text.len());
+            let end = forward_by_chars(window.text, span.start, chars).unwrap_or(window.text.len());
             while let Some(found) = except.find_in(window.text, at..end) {
                 if found.start > span.start {
                     return false;

@@ -211,7 +211,9 @@ fn inside_words(text: &str, mark: &str) -> String {
 /// The first vowel of each word, held.
 fn stretched(text: &str) -> String {
     words(text, |word| match word.find(['a', 'e', 'i', 'o', 'u']) {
-        Some(at) if word.len() > 1 => [&word[..at], &word[at..=at].repeat(5), &word[at + 1..]].concat(),
+        Some(at) if word.len() > 1 => {
+            [&word[..at], &word[at..=at].repeat(5), &word[at + 1..]].concat()
+        }
         _ => word.to_owned(),
     })
 }

@@ -92,7 +92,9 @@ fn two_codes_inside_one_another_are_seen_through() {
     let known = |name: &str| disguise::ALL.iter().find(|(known, _)| *known == name).unwrap();
     let mut wrong = Vec::new();
     for outer in CODES {
-        for (inner, disguise) in disguise::ALL.iter().filter(|(name, _)| !LOST.contains(name)) {
+        // Those that are two codes already would be three.
+        let single = disguise::ALL.iter().filter(|(name, _)| !name.contains(" of "));
+        for (inner, disguise) in single.filter(|(name, _)| !LOST.contains(name)) {
             let hidden = known(outer).1(&disguise(PHRASE));
             if hidden.is_ascii() == disguise(PHRASE).is_ascii() || outer.starts_with("base64") {
                 if find(&hidden, PHRASE).is_none() {
@@ -208,7 +210,9 @@ proptest! {
         let phrase = "pipe wrench";
         let mut text = format!("where is the {phrase} today");
         let place = text.find(phrase).unwrap() + at;
-        prop_assume!(!text[..place].ends_with(' ') && !text[place..].starts_with(' ') || mark != ".");
+        // At the edge of a word a separator is punctuation; only what is invisible goes unseen there.
+        let edge = text[..place].ends_with(' ') || text[place..].starts_with(' ');
+        prop_assume!(!edge || !mark.is_ascii() && !"·•🔥".contains(mark));
         text.insert_str(place, mark);
         prop_assert!(find(&text, phrase).is_some(), "{text:?}");
     }

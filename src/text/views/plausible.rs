@@ -8,6 +8,8 @@ use super::language::average_cost;
 
 /// Shorter texts must be words, because a little noise can look like anything.
 const SHORT_CHARS: usize = 8;
+/// So many printable characters in a row are no accident.
+const LONG_CHARS: usize = 32;
 /// Scripts mix in longer texts only.
 const MIXED_CHARS_MAX: usize = 24;
 const LAST_LATIN: char = '\u{24f}';
@@ -57,7 +59,8 @@ pub(super) fn is_text(text: &str) -> bool {
     if chars < MIXED_CHARS_MAX && far > 0 && far * 2 < letters {
         return false;
     }
-    wordlike * 100 >= chars * WORDLIKE_PERCENT_MIN || is_dotted(text)
+    // Noise of this length is hardly ever text at all; what it says may be in a code again.
+    chars >= LONG_CHARS || wordlike * 100 >= chars * WORDLIKE_PERCENT_MIN || is_dotted(text)
 }
 
 /// Morse code and binary digits are texts, too.
