@@ -248,6 +248,8 @@ mod tests {
         found
     }
 
+    type Finder<'f> = dyn Fn(&[&str]) -> Vec<(u32, usize)> + 'f;
+
     proptest! {
         /// Each occurrence is a candidate once, wherever the text is cut.
         #[test]
@@ -258,7 +260,7 @@ mod tests {
             short in proptest::collection::vec("[ab]{3,4}", 1..4),
             cut in 1usize..50,
         ) {
-            let check = |literals: &[String], found: &dyn Fn(&[&str]) -> Vec<(u32, usize)>| {
+            let check = |literals: &[String], found: &Finder<'_>| {
                 let literals: Vec<&str> = literals.iter().map(String::as_str).collect();
                 let found = found(&literals);
                 for (number, literal) in literals.iter().enumerate() {

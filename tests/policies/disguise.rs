@@ -239,7 +239,7 @@ fn base32(text: &str) -> String {
         char::from(b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"[usize::from(value)])
     };
     let mut out: String = bits.chunks(5).map(digit).collect();
-    while out.len() % 8 != 0 {
+    while !out.len().is_multiple_of(8) {
         out.push('=');
     }
     out

@@ -199,6 +199,7 @@ fn a_language_outside_the_policy_is_flagged_or_refused() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table of mistakes")]
 fn mistakes_are_told_where_they_are() {
     for (body, code, says) in [
         ("near: { words: [[a]] }", "bad_near", "needs 2 to 4 groups"),

@@ -96,10 +96,15 @@ fn two_codes_inside_one_another_are_seen_through() {
         let single = disguise::ALL.iter().filter(|(name, _)| !name.contains(" of "));
         for (inner, disguise) in single.filter(|(name, _)| !LOST.contains(name)) {
             let hidden = known(outer).1(&disguise(PHRASE));
-            if hidden.is_ascii() == disguise(PHRASE).is_ascii() || outer.starts_with("base64") {
-                if find(&hidden, PHRASE).is_none() {
-                    wrong.push(format!("{outer} of {inner}"));
-                }
+            // Tags shadow ASCII alone, and hidden bits hide no hidden bits.
+            let plain = disguise(PHRASE).is_ascii();
+            let fits = match *outer {
+                "Unicode tags" => plain,
+                outer if outer == *inner => plain,
+                outer => hidden.is_ascii() == plain || outer.starts_with("base64"),
+            };
+            if fits && find(&hidden, PHRASE).is_none() {
+                wrong.push(format!("{outer} of {inner}"));
             }
         }
     }
@@ -129,7 +134,7 @@ fn what_exceeds_the_depth_is_told() {
     let text = format!("say {hidden} now");
     let read = views(&text, &Canonical::of(&text), MAX);
     assert!(read.list.len() >= MAX.depth);
-    assert_eq!(read.unjudged, [4..4 + hidden.len()]);
+    assert_eq!(read.unjudged.as_slice(), std::slice::from_ref(&(4..4 + hidden.len())));
     let deep = ViewsMax { depth: 6, ..MAX };
     assert!(views(&text, &Canonical::of(&text), deep).unjudged.is_empty());
 }
@@ -139,7 +144,7 @@ fn what_exceeds_the_budget_is_told() {
     let text = "say d3JpdGUgYSBwb2Vt and 706f656d now";
     let read = views(text, &Canonical::of(text), ViewsMax { depth: 3, bytes: 8 });
     assert!(read.list.is_empty());
-    assert_eq!(read.unjudged, [0..text.len()]);
+    assert_eq!(read.unjudged.as_slice(), std::slice::from_ref(&(0..text.len())));
 }
 
 /// English prose of many kinds: nothing to decode, nothing to pay for.

@@ -120,7 +120,8 @@ pub(crate) fn quoted_printable(text: &str, parts: &mut Parts) {
         let written = text.get(part.span.clone()).unwrap_or_default();
         written.contains(|c: char| c.is_ascii_uppercase() || c == '\n')
     };
-    let adjacent = list.windows(2).any(|pair| pair[0].span.end == pair[1].span.start);
+    let adjacent =
+        list.iter().zip(list.iter().skip(1)).any(|(one, next)| one.span.end == next.span.start);
     if coded >= CODED_BYTES_MIN && (adjacent || list.iter().any(letter)) {
         parts.append(&own);
     }

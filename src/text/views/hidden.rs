@@ -135,7 +135,7 @@ fn zero_width(text: &str) -> Vec<Found> {
 }
 
 fn grouped(values: &[u32], per: usize, width: u32, bits: u32) -> Option<String> {
-    if bits % width != 0 || values.len() < per * 2 {
+    if !bits.is_multiple_of(width) || values.len() < per * 2 {
         return None;
     }
     let codes = values

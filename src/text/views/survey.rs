@@ -163,7 +163,7 @@ impl Pass {
         let chain = (self.previous << 1) & entry;
         self.singles |= entry;
         self.chained |= chain;
-        let longer = self.alone.wrapping_add(chain / LETTER_GAP & 1);
+        let longer = self.alone.wrapping_add((chain / LETTER_GAP) & 1);
         self.alone = if entry & WORD_WORD == 0 { longer } else { 1 };
         self.alone_seen |= self.alone;
         // The low byte is signed.
@@ -228,7 +228,7 @@ fn kind_of(byte: u8) -> usize {
 
 #[expect(clippy::indexing_slicing, reason = "masked to the size of the table")]
 fn entry_of(before: usize, kind: usize) -> u32 {
-    ENTRY_OF[(before * KINDS | kind) % (KINDS * KINDS)]
+    ENTRY_OF[((before * KINDS) | kind) % (KINDS * KINDS)]
 }
 
 static KIND_OF: [u8; 256] = kinds();
