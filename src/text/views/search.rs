@@ -108,8 +108,19 @@ impl Search {
         for (text, map, kind) in hidden::hidden(&source.text) {
             if source.depth >= self.max.depth {
                 self.give_up(source, map.source(0..text.len()));
-            } else if let Some(next) = self.add(source, text, map, kind) {
-                self.codes.push_back(next);
+            } else {
+                // What the canonical view shows already may hold more all the same.
+                let shown = self.seen.contains(&hash(Canonical::of(&text).text()));
+                let next = if shown && text.len() <= self.bytes_left {
+                    self.bytes_left -= text.len();
+                    let mut maps = source.maps.clone();
+                    maps.insert(0, Arc::new(map));
+                    let (depth, squeezed) = (source.depth + 1, source.squeezed);
+                    Some(Source { text, maps, kind: Some(kind), depth, squeezed })
+                } else {
+                    self.add(source, text, map, kind)
+                };
+                self.codes.extend(next);
             }
         }
     }
